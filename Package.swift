@@ -1,0 +1,81 @@
+// swift-tools-version: 6.3
+
+import PackageDescription
+
+// One direction of imports: system → mechanisms → domain → outside → service → program.
+// `swift build --explicit-target-dependency-import-check error` refuses an import that is not
+// listed here; Documentation/Architecture.md draws the same picture.
+
+let system: [Target] = [
+  .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+  .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+  .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+  .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+  .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+  .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
+  .systemLibrary(name: "CLinux"),
+]
+
+let mechanisms: [Target] = [
+  .target(name: "Encoding"),
+  .target(name: "Threading", dependencies: ["CLinux"]),
+  .target(name: "Cryptography", dependencies: ["Encoding", "COpenSSL", "CSodium"]),
+  .target(name: "Durable", dependencies: ["Threading", "CLinux"]),
+  .target(name: "Database", dependencies: ["CSQLite"]),
+  .target(name: "YAML", dependencies: ["CYAML"]),
+  .target(name: "HTTP", dependencies: ["Encoding", "Threading", "COpenSSL", "CLinux"]),
+  .target(name: "HTTPClient", dependencies: ["Threading", "CCurl"]),
+  .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CLinux"]),
+]
+
+let domain: [Target] = [
+  .target(name: "Audit", dependencies: ["Encoding", "Threading", "Cryptography"]),
+  .target(name: "Vault", dependencies: ["Audit", "Encoding", "Threading", "Cryptography", "YAML"]),
+]
+
+let outside: [Target] = [
+  .target(
+    name: "Drivers",
+    dependencies: [
+      "Vault", "Audit", "Encoding", "Threading", "Cryptography", "Durable", "Database",
+      "AudioProbe",
+    ])
+]
+
+let service: [Target] = [
+  .target(
+    name: "Service",
+    dependencies: ["Vault", "Audit", "HTTP", "Encoding", "Threading", "Cryptography"])
+]
+
+let program: [Target] = [
+  .executableTarget(
+    name: "callvault",
+    dependencies: [
+      "Service", "Drivers", "Vault", "Audit", "HTTP", "HTTPClient", "AudioProbe", "Cryptography",
+      "Durable", "Encoding", "Threading", "YAML",
+    ])
+]
+
+let tests: [Target] = [
+]
+
+let package = Package(
+  name: "callvault",
+  products: [.executable(name: "callvault", targets: ["callvault"])],
+  targets: system + mechanisms + domain + outside + service + program + tests,
+  swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .system {
+  target.swiftSettings = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+  ]
+}

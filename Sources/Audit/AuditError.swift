@@ -1,0 +1,34 @@
+/// Why the audit log refused or failed an operation.
+///
+/// Programs branch on ``code``, operators read ``cause``. The description may go to a client: it
+/// holds no key, no plaintext and no path.
+public struct AuditError: Error, CustomStringConvertible {
+  /// What went wrong, in terms a program can act on.
+  public enum Code: Sendable {
+    /// The bytes are not an entry, note, tile or proof of this log.
+    case malformed
+    /// A signature or proof does not hold.
+    case notAuthentic
+    /// The log cannot commit; nothing may be released.
+    case unavailable
+    /// No such entry.
+    case notFound
+    /// A receipt was spent on something it does not name.
+    case mismatch
+    /// The draft breaks a rule of the entry format.
+    case invalidDraft
+  }
+  public let code: Code
+  /// The operation that failed, in words for a log line.
+  public let operation: StaticString
+  /// What lies beneath, for the operator only.
+  public let cause: (any Error)?
+
+  public init(_ code: Code, during operation: StaticString, cause: (any Error)? = nil) {
+    self.code = code
+    self.operation = operation
+    self.cause = cause
+  }
+
+  public var description: String { "\(code) while \(operation)" }
+}

@@ -1,0 +1,24 @@
+/// Where each thing lies below the data directory.
+///
+/// Specified in `Documentation/Operations.md`; commands that open files themselves (`init`,
+/// `doctor`, `audit verify`) and the service must agree on it.
+public struct StorageLayout: Sendable {
+  /// The data directory, without a trailing slash.
+  public let root: String
+
+  public init(root: String) {
+    self.root = root
+  }
+
+  public var lock: String { root + "/lock" }
+  public var configuration: String { root + "/callvault.yaml" }
+  public var catalog: String { root + "/catalog.sqlite" }
+  public var objects: String { root + "/objects" }
+  public var journal: String { root + "/journal" }
+  public var log: String { root + "/log" }
+  public var openings: String { root + "/openings" }
+  public var keys: String { root + "/keys" }
+  public var tls: String { root + "/tls" }
+  public var policies: String { root + "/policies" }
+  public var socket: String { root + "/run/callvault.sock" }
+}

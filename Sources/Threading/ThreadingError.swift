@@ -1,0 +1,24 @@
+/// Why the operating system refused a thread, a lock or a clock.
+///
+/// Programs branch on ``code``, operators read ``cause``. The description may go to a client: it
+/// holds no key, no plaintext and no path.
+public struct ThreadingError: Error, CustomStringConvertible {
+  /// What went wrong, in terms a program can act on.
+  public enum Code: Sendable {
+    /// The kernel would not give the resource.
+    case unavailable
+  }
+  public let code: Code
+  /// The operation that failed, in words for a log line.
+  public let operation: StaticString
+  /// What lies beneath, for the operator only.
+  public let cause: (any Error)?
+
+  public init(_ code: Code, during operation: StaticString, cause: (any Error)? = nil) {
+    self.code = code
+    self.operation = operation
+    self.cause = cause
+  }
+
+  public var description: String { "\(code) while \(operation)" }
+}

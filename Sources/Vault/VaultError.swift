@@ -1,0 +1,40 @@
+/// Why the vault refused or failed an operation.
+///
+/// Programs branch on ``code``, operators read ``cause``. The description may go to a client: it
+/// holds no key, no plaintext and no path.
+public struct VaultError: Error, CustomStringConvertible {
+  /// What went wrong, in terms a program can act on.
+  public enum Code: Sendable {
+    /// No such object, or the caller may not know of it.
+    case notFound
+    /// The caller may not do this.
+    case denied
+    /// The object exists already, or changed meanwhile.
+    case conflict
+    /// The request breaks a rule of the field.
+    case invalid
+    /// No root key is in memory.
+    case sealed
+    /// A legal hold forbids the change until it is lifted.
+    case held
+    /// The stored bytes are not those that were written; never retried, always alarmed.
+    case tampered
+    /// Storage or the log cannot take the operation now.
+    case unavailable
+    /// The volume is full; nothing was stored.
+    case noSpace
+  }
+  public let code: Code
+  /// The operation that failed, in words for a log line.
+  public let operation: StaticString
+  /// What lies beneath, for the operator only.
+  public let cause: (any Error)?
+
+  public init(_ code: Code, during operation: StaticString, cause: (any Error)? = nil) {
+    self.code = code
+    self.operation = operation
+    self.cause = cause
+  }
+
+  public var description: String { "\(code) while \(operation)" }
+}
