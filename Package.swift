@@ -14,6 +14,8 @@ let system: [Target] = [
   .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
   .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
   .systemLibrary(name: "CLinux"),
+  // Files inside the program, by `#embed`.
+  .target(name: "CAssets"),
 ]
 
 let mechanisms: [Target] = [
@@ -45,7 +47,9 @@ let outside: [Target] = [
 let service: [Target] = [
   .target(
     name: "Service",
-    dependencies: ["Vault", "Audit", "HTTP", "Encoding", "Threading", "Cryptography"])
+    dependencies: [
+      "Vault", "Audit", "HTTP", "Encoding", "Threading", "Cryptography", "CAssets",
+    ])
 ]
 
 let program: [Target] = [
@@ -64,7 +68,8 @@ let package = Package(
   name: "callvault",
   products: [.executable(name: "callvault", targets: ["callvault"])],
   targets: system + mechanisms + domain + outside + service + program + tests,
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu2x
 )
 
 for target in package.targets where target.type != .system {
