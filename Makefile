@@ -1,0 +1,90 @@
+# Two commands for a newcomer: `make run` and `make test`. The rest is for those who stay.
+# `make help` lists them. Everything built lies in .build/ and .venv/.
+
+SHELL := /bin/bash
+export PATH := $(PATH):/opt/swift/usr/bin
+PREFIX ?= /usr/local
+DESTDIR ?=
+ROUNDS ?=
+
+# Debug builds serve tests and checks, release builds serve people: nothing is built in both for
+# one command but `make run` after `make test`.
+STRICT := --explicit-target-dependency-import-check error
+RELEASE := swift build -c release --static-swift-stdlib $(STRICT)
+
+.PHONY: help run demo test check lint build wording bench fuzz torture docs install bootstrap clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## run        a demonstration vault with real telephone speech, then a service on https://127.0.0.1:8443
+run: release
+	@.build/release/callvault demo --serve
+
+## demo       the same, but it ends after the demonstration
+demo: release
+	@.build/release/callvault demo
+
+## test       everything: checks, unit tests, then outside programs against the built binary
+test: check
+	@echo "== unit tests"
+	swift test --skip-build --disable-xctest
+	@echo "== outside programs"
+	@Tests/Outside/run .build/debug/callvault
+
+## check      formatting, one-way imports, wording: what a reviewer should not have to look for
+check: bootstrap lint wording build
+
+lint:
+	@echo "== swift format lint"
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+wording:
+	@echo "== wording"
+	@python3 Tests/Tidy/wording.py
+
+build: bootstrap
+	@echo "== debug build with tests (the first takes some minutes)"
+	swift build --build-tests $(STRICT)
+
+.PHONY: release
+release:
+	@./bootstrap.sh --build
+	@echo "== release build (the first takes some minutes)"
+	$(RELEASE) --product callvault
+
+## bench      first figures of the release build, measured on this machine
+bench: release
+	@Benchmarks/run .build/release/callvault
+
+## fuzz       mutates every kind of outside bytes; ROUNDS=n for more (default 20000 a parser)
+fuzz: build
+	CALLVAULT_ROUNDS=$(or $(ROUNDS),20000) swift test --skip-build --disable-xctest --filter Mutation
+
+## torture    repeats the tests of crashes, locks and files; ROUNDS=n times (default 10)
+torture: build
+	@for round in $$(seq 1 $(or $(ROUNDS),10)); do \
+	  echo "== round $$round"; \
+	  swift test --skip-build --disable-xctest --filter 'DurableTests|AuditLogTests|DriversTests|AudioProbeTests' \
+	    || exit 1; \
+	done
+
+## docs       the API's pages as a web site in .build/site
+docs: bootstrap
+	@Documentation/build
+
+## install    the program and its systemd unit below PREFIX (default /usr/local)
+install: release
+	install -D -m 0755 .build/release/callvault $(DESTDIR)$(PREFIX)/bin/callvault
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' Documentation/callvault.service \
+	  > $(DESTDIR)$(PREFIX)/lib/systemd/system/callvault.service
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/callvault/policies Policies/*.yaml
+
+## bootstrap  Debian packages and Python programs that the above need, only when missing
+bootstrap:
+	@./bootstrap.sh
+
+## clean      removes what was built
+clean:
+	rm -rf .build .venv

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs what building, testing and running need, and nothing that is there already.
+#
+#   ./bootstrap.sh          Debian packages, then the Python programs of the outside tests
+#   ./bootstrap.sh --build  only what `make run` needs
+set -euo pipefail
+cd "$(dirname "$0")"
+
+# Build and run: one line per library of Package.swift, then the demonstration's speech.
+build_packages=(
+  make git pkg-config python3
+  libssl-dev libsodium-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev
+  libsndfile1-dev libseccomp-dev
+  asterisk-core-sounds-en-wav pocketsphinx-testdata
+)
+# Outside programs that the tests hold our bytes against.
+test_packages=(
+  python3-venv curl openssl chromium strace
+  sox libsox-fmt-all opus-tools vorbis-tools lame flac
+  golang-go golang-golang-x-mod-dev
+)
+
+say() { printf 'bootstrap: %s\n' "$*"; }
+fail() { printf 'bootstrap: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else fail "needs root to install packages: run it as root, or install sudo"; fi
+}
+
+export PATH="$PATH:/opt/swift/usr/bin"
+command -v swift >/dev/null || fail "Swift 6.3 is not on PATH nor in /opt/swift/usr/bin.
+Download it for Debian 12 from https://www.swift.org/install/linux/ and unpack it to /opt/swift."
+version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -1)
+[ "$(printf '6.3\n%s\n' "${version:-0}" | sort -V | head -1)" = 6.3 ] \
+  || fail "Swift ${version:-of unknown version} is too old: 6.3 is needed (https://www.swift.org/install/linux/)."
+
+packages=("${build_packages[@]}")
+[ "${1:-}" = --build ] || packages+=("${test_packages[@]}")
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+  [ "$status" = "install ok installed" ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  say "installing Debian packages: ${missing[*]}"
+  say "reading package lists (some seconds) …"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+  say "downloading and unpacking (a minute or two) …"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
+    "${missing[@]}" >/dev/null
+fi
+
+[ "${1:-}" = --build ] && exit 0
+
+# The virtual environment is keyed by its list, so that a changed list makes a fresh one.
+stamp=".venv/made-from-$(sha256sum Tests/Outside/requirements.txt | cut -c1-16)"
+if [ ! -e "$stamp" ]; then
+  say "making .venv with the Python programs of the outside tests (a minute) …"
+  rm -rf .venv
+  python3 -m venv .venv
+  .venv/bin/pip --quiet --disable-pip-version-check install --requirement Tests/Outside/requirements.txt
+  touch "$stamp"
+fi
