@@ -1,0 +1,62 @@
+/// A random identifier: a version 4 UUID (RFC 9562), written in lower case.
+///
+/// Ids of calls, recordings, persons, entries and keys are all of this kind; they carry no meaning
+/// and no time. Random ones are made by the Cryptography module.
+public struct Identifier: Hashable, Sendable {
+  private let high: UInt64
+  private let low: UInt64
+
+  /// Makes an id of 16 bytes, or nil unless they carry version 4 and the RFC's variant.
+  public init?(bytes: [UInt8]) {
+    guard bytes.count == 16 else { return nil }
+    let high = bytes[..<8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    let low = bytes[8...].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard high >> 12 & 0xF == 4, low >> 62 == 0b10 else { return nil }
+    self.high = high
+    self.low = low
+  }
+
+  /// The 16 bytes in the order of the text.
+  public var bytes: [UInt8] {
+    [high, low].flatMap { word in
+      (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
+    }
+  }
+}
+
+extension Identifier: LosslessStringConvertible {
+  /// Reads `xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx` in lower case; nil for any other spelling.
+  public init?(_ description: String) {
+    let utf8 = Array(description.utf8)
+    guard utf8.count == 36 else { return nil }
+    var digits: [UInt8] = []
+    digits.reserveCapacity(32)
+    for (position, character) in utf8.enumerated() {
+      switch position {
+      case 8, 13, 18, 23:
+        guard character == 0x2D else { return nil }
+      default:
+        digits.append(character)
+      }
+    }
+    guard let bytes = Hex.decode(String(decoding: digits, as: UTF8.self)) else { return nil }
+    self.init(bytes: bytes)
+  }
+
+  public var description: String {
+    let digits = Hex.encode(bytes)
+    var text = ""
+    for (position, digit) in digits.enumerated() {
+      if [8, 12, 16, 20].contains(position) { text.append("-") }
+      text.append(digit)
+    }
+    return text
+  }
+}
+
+extension Identifier: Comparable {
+  /// Orders as the texts do.
+  public static func < (left: Identifier, right: Identifier) -> Bool {
+    (left.high, left.low) < (right.high, right.low)
+  }
+}
