@@ -23,7 +23,9 @@ public final class Lock<State: ~Copyable>: @unchecked Sendable {
     unsafe mutex.deallocate()
   }
 
-  /// Runs `body` alone with the value. Not reentrant: a second `withLock` inside `body` deadlocks.
+  /// Runs `body` alone with the value.
+  ///
+  /// Not reentrant: a second `withLock` inside `body` deadlocks.
   public func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending State) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {

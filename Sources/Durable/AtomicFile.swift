@@ -1,0 +1,60 @@
+/// A small file that is replaced whole: a reader, or a crash, sees the old bytes or the new.
+public enum AtomicFile {
+  /// Replaces `path` with `bytes`; both the bytes and the name are durable when it returns.
+  ///
+  /// Order: temporary file in the same directory, its fsync, rename, fsync of the directory. A
+  /// crash before the rename leaves the old file and a `.name.….tmp`; after it, the new file.
+  ///
+  /// - Throws: ``DurableError``. Until the rename the old file is untouched; when only the last
+  ///   fsync failed the new bytes are there, but a power cut may bring the old ones back.
+  public static func write(
+    _ bytes: [UInt8], to path: String, mode: FileMode = .privateFile, on fileSystem: any FileSystem
+  ) throws(DurableError) {
+    let directory = parentDirectory(of: path)
+    let temporary = "\(directory)/.\(lastComponent(of: path)).\(temporarySuffix()).tmp"
+    do throws(SystemCallError) {
+      let file = try fileSystem.repeatingInterrupted { () throws(SystemCallError) in
+        try fileSystem.open(temporary, for: .creating(mode))
+      }
+      do {
+        defer { fileSystem.close(file) }
+        try fileSystem.writeAll(unsafe bytes.span.bytes, to: file)
+        try fileSystem.fsync(file)
+      }
+      try fileSystem.rename(temporary, to: path)
+      try fileSystem.syncDirectory(directory)
+    } catch {
+      // After the rename there is nothing of that name, which is as good.
+      fileSystem.discard(temporary)
+      throw DurableError(error, during: "replacing a file")
+    }
+  }
+
+  /// Makes a file that must not exist yet, durably.
+  ///
+  /// - Throws: ``DurableError/Code/exists`` when the name is taken; the file there is untouched.
+  public static func create(
+    _ bytes: [UInt8], at path: String, mode: FileMode = .privateFile,
+    on fileSystem: any FileSystem
+  ) throws(DurableError) {
+    var file = try StagedFile(
+      stagedIn: parentDirectory(of: path), named: lastComponent(of: path), mode: mode,
+      on: fileSystem)
+    try file.append(unsafe bytes.span.bytes)
+    try file.commit(to: path)
+  }
+
+  /// Reads a whole file of at most `limit` bytes.
+  ///
+  /// - Throws: ``DurableError/Code/notFound``; ``DurableError/Code/malformed`` when it is longer,
+  ///   or no plain file.
+  public static func read(_ path: String, limit: Int, on fileSystem: any FileSystem)
+    throws(DurableError) -> [UInt8]
+  {
+    let file = try InputFile(path, on: fileSystem)
+    guard file.length <= Int64(limit) else {
+      throw DurableError(.malformed, during: "reading a file that is too long")
+    }
+    return try file.read(at: 0, count: limit)
+  }
+}

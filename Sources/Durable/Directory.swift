@@ -1,0 +1,83 @@
+/// Directories whose names last, and the sweeping of what crashes left in them.
+public enum Directory {
+  /// Makes `path` and the directories above it that lack, each durable in its parent.
+  ///
+  /// The parents are synced also when a directory was there: the process that made it may have
+  /// died before its own sync, and what we then store in it would be lost with it.
+  ///
+  /// - Parameters:
+  ///   - path: what shall exist.
+  ///   - root: a directory that exists and is durable already; `path` must lie below it or be it.
+  ///   - mode: of those made.
+  ///   - fileSystem: where the calls go.
+  public static func make(
+    _ path: String, below root: String, mode: FileMode = .privateDirectory,
+    on fileSystem: any FileSystem
+  ) throws(DurableError) {
+    precondition(path == root || path.hasPrefix(root + "/"), "not below its root")
+    var directory = root
+    do throws(SystemCallError) {
+      for name in path.dropFirst(root.count).split(separator: "/") {
+        let parent = directory
+        directory += "/" + name
+        do throws(SystemCallError) {
+          try fileSystem.makeDirectory(directory, mode: mode)
+        } catch {
+          guard DurableError(error, during: "making a directory").code == .exists else {
+            throw error
+          }
+        }
+        try fileSystem.syncDirectory(parent)
+      }
+    } catch {
+      throw DurableError(error, during: "making a directory")
+    }
+  }
+
+  /// Returns the names in a directory, in ascending order.
+  public static func names(in path: String, on fileSystem: any FileSystem) throws(DurableError)
+    -> [String]
+  {
+    do throws(SystemCallError) {
+      return try fileSystem.list(path).sorted()
+    } catch {
+      throw DurableError(error, during: "listing a directory")
+    }
+  }
+
+  /// Removes a file and makes its absence durable; one that is not there is an error.
+  public static func remove(_ path: String, on fileSystem: any FileSystem) throws(DurableError) {
+    do throws(SystemCallError) {
+      try fileSystem.unlink(path)
+      try fileSystem.syncDirectory(parentDirectory(of: path))
+    } catch {
+      throw DurableError(error, during: "removing a file")
+    }
+  }
+
+  /// Removes the temporary files that crashed writers left in one directory.
+  ///
+  /// - Parameters:
+  ///   - path: the directory; those below it are not entered.
+  ///   - time: files last written before it go, in ms since 1970; a live writer's is younger.
+  ///   - fileSystem: where the calls go.
+  /// - Returns: how many went.
+  @discardableResult
+  public static func sweepTemporaryFiles(
+    in path: String, writtenBefore time: Int64, on fileSystem: any FileSystem
+  ) throws(DurableError) -> Int {
+    var swept = 0
+    do throws(SystemCallError) {
+      for name in try fileSystem.list(path) where name.hasSuffix(StagedFile.temporaryEnding) {
+        let file = path + "/" + name
+        let status = try fileSystem.status(at: file)
+        guard status.kind == .file, status.modified < time else { continue }
+        try fileSystem.unlink(file)
+        swept += 1
+      }
+    } catch {
+      throw DurableError(error, during: "sweeping temporary files")
+    }
+    return swept
+  }
+}
