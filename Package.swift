@@ -62,6 +62,11 @@ let program: [Target] = [
 ]
 
 let tests: [Target] = [
+  .target(
+    name: "FaultInjection", dependencies: ["Durable", "Threading"], path: "Tests/FaultInjection"),
+  .testTarget(name: "ThreadingTests", dependencies: ["Threading"], path: "Tests/ThreadingTests"),
+  .testTarget(
+    name: "DurableTests", dependencies: ["Durable", "FaultInjection"], path: "Tests/DurableTests"),
 ]
 
 let package = Package(

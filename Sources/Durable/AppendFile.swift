@@ -77,6 +77,7 @@ public struct AppendFile: ~Copyable {
   /// Cuts the torn end that a crash left, durably.
   ///
   /// - Parameter length: at most the present length.
+  /// - Throws: ``DurableError``; then the writer is poisoned.
   public mutating func truncate(to length: Int64) throws(DurableError) {
     precondition(length >= 0 && length <= self.length, "a cut cannot lengthen")
     guard !isPoisoned else { throw DurableError(.poisoned, during: "truncating") }

@@ -10,6 +10,7 @@ public enum Directory {
   ///   - root: a directory that exists and is durable already; `path` must lie below it or be it.
   ///   - mode: of those made.
   ///   - fileSystem: where the calls go.
+  /// - Throws: ``DurableError``; some of the directories may be there then.
   public static func make(
     _ path: String, below root: String, mode: FileMode = .privateDirectory,
     on fileSystem: any FileSystem
@@ -62,6 +63,7 @@ public enum Directory {
   ///   - time: files last written before it go, in ms since 1970; a live writer's is younger.
   ///   - fileSystem: where the calls go.
   /// - Returns: how many went.
+  /// - Throws: ``DurableError``; the rest waits for the next sweep.
   @discardableResult
   public static func sweepTemporaryFiles(
     in path: String, writtenBefore time: Int64, on fileSystem: any FileSystem

@@ -69,7 +69,9 @@ func lastComponent(of path: String) -> String {
   return String(path[path.index(after: slash)...])
 }
 
-/// Sixteen digits that no other writer has. Not a secret: exclusive creation is what protects.
+/// Sixteen digits that no other writer has.
+///
+/// Not a secret: exclusive creation is what protects.
 func temporarySuffix() -> String {
   let digits = String(UInt64.random(in: .min ... .max), radix: 16)
   return String(repeating: "0", count: 16 - digits.count) + digits

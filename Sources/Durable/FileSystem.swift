@@ -36,7 +36,9 @@ public protocol FileSystem: Sendable {
   func list(_ path: String) throws(SystemCallError) -> [String]
 }
 
-/// An open file's number. It has no owner: the types above this seam close it.
+/// An open file's number.
+///
+/// It has no owner: the types above this seam close it.
 public struct FileDescriptor: Hashable, Sendable {
   public let rawValue: Int32
 
@@ -57,8 +59,10 @@ public enum FileMode: UInt32, Sendable {
   case publicDirectory = 0o755
 }
 
-/// The ways a file is opened here. All close on exec; none follows a link in the last component,
-/// except a directory, which operators do move to other volumes by a link.
+/// The ways a file is opened here.
+///
+/// All close on exec; none follows a link in the last component, except a directory, which
+/// operators do move to other volumes by a link.
 public enum FileAccess: Hashable, Sendable {
   /// Reads what exists. Does not wait for the other end of a pipe.
   case reading
@@ -105,7 +109,9 @@ public struct FileStatus: Hashable, Sendable {
   }
 }
 
-/// A call that the kernel refused. For the operator only; it names no path.
+/// A call that the kernel refused.
+///
+/// For the operator only; it names no path.
 public struct SystemCallError: Error, Hashable, CustomStringConvertible {
   /// Such as `fsync`.
   public let call: String

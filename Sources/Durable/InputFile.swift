@@ -41,6 +41,8 @@ public final class InputFile: Sendable {
   /// - Parameters:
   ///   - buffer: what is filled from its start.
   ///   - offset: counted from 0; beyond the end nothing is read.
+  /// - Returns: how many bytes were read.
+  /// - Throws: ``DurableError/Code/malformed`` for a negative position; what the system reports.
   public func read(into buffer: inout MutableRawSpan, at offset: Int64) throws(DurableError)
     -> Int
   {

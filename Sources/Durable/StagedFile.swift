@@ -21,6 +21,7 @@ public struct StagedFile: ~Copyable {
   ///   - name: what the file is for; a part of the temporary name.
   ///   - mode: of the file, narrowed by the process's umask.
   ///   - fileSystem: where the calls go.
+  /// - Throws: ``DurableError``; then nothing was made.
   public init(
     stagedIn directory: String, named name: String, mode: FileMode = .privateFile,
     on fileSystem: any FileSystem

@@ -1,0 +1,93 @@
+import Foundation
+import Testing
+
+@testable import Threading
+
+@Suite struct ThreadingTests {
+  private actor Sleeper {
+    private let executor: BlockingExecutor
+    private(set) var count = 0
+
+    init() throws { executor = try BlockingExecutor(label: "a label longer than fifteen") }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    func block(microseconds: UInt32) {
+      executor.checkIsolated()
+      #expect(executor.isIsolatingCurrentContext() == true)
+      usleep(microseconds)
+      count += 1
+    }
+  }
+
+  /// More blocked actors than cores would stop everything on the default pool.
+  @Test func blockedActorsDoNotBlockOthers() async throws {
+    let started = ContinuousClock.now
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<16 {
+        let sleeper = try Sleeper()
+        group.addTask { await sleeper.block(microseconds: 300_000) }
+      }
+      try await group.waitForAll()
+    }
+    #expect(ContinuousClock.now - started < .seconds(2))
+  }
+
+  @Test func anActorOnItsThreadIsStillSerial() async throws {
+    let sleeper = try Sleeper()
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<1000 { group.addTask { await sleeper.block(microseconds: 1) } }
+    }
+    #expect(await sleeper.count == 1000)
+  }
+
+  @Test func theThreadEndsWithItsExecutor() async throws {
+    func threads() throws -> Int {
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
+    }
+    let before = try threads()
+    for _ in 0..<100 {
+      let sleeper = try Sleeper()
+      await sleeper.block(microseconds: 1)
+    }
+    for _ in 0..<100 where try threads() > before + 50 {
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    #expect(try threads() < before + 50)
+  }
+
+  @Test func aLockLetsOneInAtATime() async {
+    let lock = Lock(0)
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<8 {
+        group.addTask { for _ in 0..<10_000 { lock.withLock { $0 += 1 } } }
+      }
+    }
+    #expect(lock.withLock { $0 } == 80_000)
+  }
+
+  @Test func theClockTellsMilliseconds() {
+    let reading = SystemClock().read()
+    let now = Int64(Date().timeIntervalSince1970 * 1000)
+    #expect(abs(reading.milliseconds - now) < 5000)
+    #expect(reading.state != .stepped)
+  }
+
+  @Test(arguments: [
+    // (wall, boot) readings in ms, and whether the last is stepped.
+    ([(0, 0), (1000, 1000)], false),
+    ([(0, 0), (1999, 1000)], false),
+    ([(0, 0), (3000, 1000)], true),
+    ([(0, 0), (-5000, 1000)], true),
+    ([(0, 0), (3_600_000, 0), (3_659_000, 59_000)], true),
+    ([(0, 0), (3_600_000, 0), (3_661_000, 61_000)], false),
+    ([(0, 0), (86_443_000, 86_400_000)], false),
+    ([(0, 0), (86_445_000, 86_400_000)], true),
+  ])
+  func aJumpIsToldFromASlew(readings: [(Int64, Int64)], stepped: Bool) {
+    var history = SystemClock.History()
+    var last = false
+    for (wall, boot) in readings { last = history.isStepped(wall: wall, boot: boot) }
+    #expect(last == stepped)
+  }
+}
