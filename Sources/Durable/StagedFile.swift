@@ -58,6 +58,11 @@ public struct StagedFile: ~Copyable {
     }
   }
 
+  /// Writes all of `bytes` at the end.
+  public mutating func append(_ bytes: [UInt8]) throws(DurableError) {
+    try append(unsafe bytes.span.bytes)
+  }
+
   /// Makes the bytes durable under `path`, which must be free.
   ///
   /// Order: fsync of the file, second name by `link` (which, unlike rename, replaces nothing),

@@ -37,8 +37,8 @@ private func contents(of path: String) throws -> [UInt8] {
     } operation: { directory, fileSystem in
       try Directory.make(directory.path + "/ab/cd", below: directory.path, on: fileSystem)
       var file = try StagedFile(stagedIn: directory.path, named: "object", on: fileSystem)
-      try file.append(new.span.bytes)
-      try file.append(new.span.bytes)
+      try file.append(new)
+      try file.append(new)
       try file.commit(to: directory.path + "/ab/cd/object")
     } afterwards: { directory, call, error in
       let path = directory.path + "/ab/cd/object"
@@ -72,7 +72,8 @@ private func contents(of path: String) throws -> [UInt8] {
       try AtomicFile.create(new, at: directory.path + "/file", on: fileSystem)
     } afterwards: { directory, call, error in
       #expect(error != nil, "call \(call)")
-      #expect(try contents(of: directory.path + "/file") == old, "call \(call)")
+      let found = try contents(of: directory.path + "/file")
+      #expect(found == old, "call \(call)")
     }
   }
 
@@ -90,7 +91,8 @@ private func contents(of path: String) throws -> [UInt8] {
           try file.sync()
           state.1.acknowledged += batch
         } catch {
-          #expect(file.isPoisoned)
+          let isPoisoned = file.isPoisoned
+          #expect(isPoisoned)
           // The fault is gone, the poison is not; and the kernel is not even asked.
           let calls = fileSystem.calls.count
           let again = #expect(throws: DurableError.self) { try file.append(batch) }
@@ -158,7 +160,8 @@ private func contents(of path: String) throws -> [UInt8] {
       try Directory.remove(directory.path + "/b", on: fileSystem)
       #expect(try Directory.names(in: directory.path, on: fileSystem).isEmpty)
     } afterwards: { directory, _, error in
-      if error == nil { #expect(try directory.names().isEmpty) }
+      let names = try directory.names()
+      if error == nil { #expect(names.isEmpty) }
     }
   }
 
@@ -173,7 +176,8 @@ private func contents(of path: String) throws -> [UInt8] {
     var journal = try AppendFile(directory.path + "/journal", on: fileSystem)
     try journal.append(new)
     try journal.sync()
-    #expect(journal.length == 10_000)
+    let length = journal.length
+    #expect(length == 10_000)
     #expect(try contents(of: directory.path + "/journal") == new)
   }
 

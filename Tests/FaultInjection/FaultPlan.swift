@@ -1,4 +1,3 @@
-public import Durable
 import Glibc
 
 /// The faults that every durable operation is put through.
@@ -18,9 +17,11 @@ public struct FaultPlan: Sendable, CustomStringConvertible {
   /// Runs `operation` with the first call failing, then the second, until a run meets no fault.
   ///
   /// - Parameters:
-  ///   - operation: starts from a fresh state each time.
+  ///   - prepare: makes the state a run starts from.
+  ///   - operation: what is put through the fault.
   ///   - afterwards: looks at what is there; gets the failing call and what `operation` threw.
   /// - Returns: how many runs met their fault.
+  /// - Throws: what `prepare` and `afterwards` throw.
   @discardableResult
   public func failEachCall<State>(
     prepare: () throws -> State,

@@ -10,7 +10,9 @@ import Testing
 
     init() throws { executor = try BlockingExecutor(label: "a label longer than fifteen") }
 
-    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+      unsafe executor.asUnownedSerialExecutor()
+    }
 
     func block(microseconds: UInt32) {
       executor.checkIsolated()
