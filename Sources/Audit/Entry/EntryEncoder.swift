@@ -1,0 +1,165 @@
+import Cryptography
+import Encoding
+
+extension Entry {
+  /// The canonical line, without a line end: what is hashed and stored.
+  ///
+  /// - Throws: ``AuditError/Code/invalidDraft`` if a number is negative or not below 2^53, a list
+  ///   is too long, only some of `count`, `first` and `last` are there, the strength is unknown, an
+  ///   outcome lacks its reference or code, or the line would exceed ``maximumByteCount``.
+  public func encoded() throws(AuditError) -> [UInt8] {
+    try checkRules()
+    var line = CanonicalObject()
+    line.add("action", action.rawValue)
+    line.add("actor", object: actor.encoded)
+    line.add("behalf", behalf?.description)
+    line.add("class", entryClass.rawValue)
+    line.add("clock", clock.rawValue)
+    if !commits.isEmpty {
+      var object = CanonicalObject()
+      for (field, commitment) in commits.sorted(by: { $0.key < $1.key }) {
+        object.add(field.rawValue, Base64.encodeURL(commitment.bytes))
+      }
+      line.add("commits", object: object)
+    }
+    line.add("count", count)
+    line.add("digest", digest?.hex)
+    line.add("evidence", evidence?.hex)
+    line.add("first", first?.milliseconds)
+    line.add("flags", list: flags.sorted().map(\.rawValue))
+    line.add("id", id.description)
+    line.add("idx", index)
+    line.add("key_id", keyID?.description)
+    line.add("last", last?.milliseconds)
+    line.add("length", length)
+    line.add("node", node.description)
+    line.add("objects", list: objects.map(\.description))
+    line.add("otime", originTime?.description)
+    line.add("outcome", outcome?.rawValue)
+    line.add("parts", list: parts.map(\.description))
+    line.add("phase", phase.rawValue)
+    line.add("policy", policy?.hex)
+    line.add("prev", previous.hex)
+    line.add("purpose", purpose?.rawValue)
+    line.add("reason", reason?.rawValue)
+    line.add("recipient", recipient?.description)
+    line.add("ref", reference?.description)
+    line.add("released", released)
+    line.add("request", request?.description)
+    line.add("run", run?.description)
+    line.add("session", session?.description)
+    line.add("software", software.description)
+    line.add("subjects", list: subjects.map { Base64.encodeURL($0.bytes) })
+    line.add("time", time.milliseconds)
+    line.add("v", Self.currentVersion)
+    let bytes = line.closed
+    guard bytes.count <= Self.maximumByteCount else {
+      throw AuditError(.invalidDraft, during: "encoding an entry over 16 KiB")
+    }
+    return bytes
+  }
+
+  private func checkRules() throws(AuditError) {
+    let numbers = [
+      index, time.milliseconds, length ?? 0, released ?? 0, count ?? 0, first?.milliseconds ?? 0,
+      last?.milliseconds ?? 0,
+    ]
+    guard numbers.allSatisfy({ (0..<Self.integerBound).contains($0) }) else {
+      throw AuditError(.invalidDraft, during: "encoding an entry with a number out of range")
+    }
+    guard
+      [objects.count, parts.count, subjects.count].allSatisfy({ $0 <= Self.maximumObjects })
+    else {
+      throw AuditError(.invalidDraft, during: "encoding an entry that names too many objects")
+    }
+    guard Actor.strengths.contains(actor.strength) else {
+      throw AuditError(.invalidDraft, during: "encoding an entry with an unknown strength")
+    }
+    let aggregate = [count != nil, first != nil, last != nil]
+    guard aggregate.allSatisfy({ $0 == aggregate[0] }) else {
+      throw AuditError(.invalidDraft, during: "encoding an aggregate without count, first or last")
+    }
+    switch phase {
+    case .intent:
+      // An intent that already tells its end would let a reader take it for the outcome.
+      guard reference == nil, outcome == nil else {
+        throw AuditError(.invalidDraft, during: "encoding an intent that has an outcome")
+      }
+    case .outcome:
+      guard reference != nil, outcome != nil else {
+        throw AuditError(.invalidDraft, during: "encoding an outcome without its intent or code")
+      }
+    case .single: break
+    }
+  }
+}
+
+extension Actor {
+  fileprivate var encoded: CanonicalObject {
+    var object = CanonicalObject()
+    object.add("id", id.description)
+    object.add("kind", kind.rawValue)
+    object.add("method", method.rawValue)
+    object.add("role", role?.rawValue)
+    object.add("strength", strength)
+    return object
+  }
+}
+
+/// Writes one JSON object in canonical form.
+///
+/// The caller adds keys in code-point order, and only strings that need no escape: both hold for
+/// every field of an entry by its type, and both are programmer's mistakes otherwise.
+private struct CanonicalObject {
+  private var bytes: [UInt8] = [0x7b]
+  private var lastKey = ""
+
+  init() { bytes.reserveCapacity(768) }
+
+  var closed: [UInt8] { bytes + [0x7d] }
+
+  private mutating func begin(_ key: String) {
+    precondition(lastKey < key, "keys out of order")
+    if !lastKey.isEmpty { bytes.append(0x2c) }
+    lastKey = key
+    append(key)
+    bytes.append(0x3a)
+  }
+
+  private mutating func append(_ string: String) {
+    bytes.append(0x22)
+    for byte in string.utf8 {
+      precondition((0x20...0x7e).contains(byte) && byte != 0x22 && byte != 0x5c, "needs an escape")
+      bytes.append(byte)
+    }
+    bytes.append(0x22)
+  }
+
+  mutating func add(_ key: String, _ value: String?) {
+    guard let value else { return }
+    begin(key)
+    append(value)
+  }
+
+  mutating func add(_ key: String, _ value: Int64?) {
+    guard let value else { return }
+    begin(key)
+    bytes.append(contentsOf: String(value).utf8)
+  }
+
+  mutating func add(_ key: String, list: [String]) {
+    guard !list.isEmpty else { return }
+    begin(key)
+    bytes.append(0x5b)
+    for (position, value) in list.enumerated() {
+      if position > 0 { bytes.append(0x2c) }
+      append(value)
+    }
+    bytes.append(0x5d)
+  }
+
+  mutating func add(_ key: String, object: CanonicalObject) {
+    begin(key)
+    bytes.append(contentsOf: object.closed)
+  }
+}
