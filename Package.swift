@@ -13,6 +13,8 @@ let system: [Target] = [
   .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
   .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
   .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
+  .systemLibrary(
+    name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
   .systemLibrary(name: "CLinux"),
   // Files inside the program, by `#embed`.
   .target(name: "CAssets"),
@@ -27,7 +29,7 @@ let mechanisms: [Target] = [
   .target(name: "YAML", dependencies: ["CYAML"]),
   .target(name: "HTTP", dependencies: ["Encoding", "Threading", "COpenSSL", "CLinux"]),
   .target(name: "HTTPClient", dependencies: ["Threading", "CCurl"]),
-  .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CLinux"]),
+  .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CSeccomp", "CLinux"]),
 ]
 
 let domain: [Target] = [
@@ -67,6 +69,13 @@ let tests: [Target] = [
   .testTarget(name: "ThreadingTests", dependencies: ["Threading"], path: "Tests/ThreadingTests"),
   .testTarget(
     name: "DurableTests", dependencies: ["Durable", "FaultInjection"], path: "Tests/DurableTests"),
+  // The probe's child as a program of its own, and children that misbehave.
+  .executableTarget(
+    name: "audio-probe-child", dependencies: ["AudioProbe", "CLinux"],
+    path: "Tests/AudioProbeChild"),
+  .testTarget(
+    name: "AudioProbeTests", dependencies: ["AudioProbe", "audio-probe-child"],
+    path: "Tests/AudioProbeTests"),
 ]
 
 let package = Package(

@@ -1,18 +1,22 @@
-/// Why a recording's format could not be told.
+/// Why a recording could not be examined.
 ///
-/// Programs branch on ``code``, operators read ``cause``. The description may go to a client: it
-/// holds no key, no plaintext and no path.
+/// Unknown and damaged audio is no error but an ``AudioFinding``. Programs branch on ``code``,
+/// operators read ``cause``. The description may go to a client: it holds no key, no plaintext and
+/// no path.
 public struct AudioProbeError: Error, CustomStringConvertible {
   /// What went wrong, in terms a program can act on.
   public enum Code: Sendable {
-    /// No format that the library reads.
-    case unrecognised
-    /// The header reads, the body does not.
-    case damaged
-    /// The child process ended without an answer.
+    /// The child process could not be started.
+    case unavailable
+    /// The child process ended without an answer, or broke the rules of the conversation: the
+    /// recording may hold an attack on the decoder.
     case probeDied
     /// The child process did not answer in time.
     case timeout
+    /// The caller's source of bytes failed; ``AudioProbeError/cause`` is its error.
+    case sourceFailed
+    /// The caller's task was cancelled.
+    case cancelled
   }
   public let code: Code
   /// The operation that failed, in words for a log line.
