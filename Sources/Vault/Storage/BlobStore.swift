@@ -1,0 +1,72 @@
+public import Encoding
+
+/// Where ciphertext lies: large, written once, read in ranges, named by nothing that means anything.
+///
+/// A store sees ciphertext only and is not trusted: what it answers is checked against the digest in
+/// the log, or by the tag of each segment. Every driver runs the same conformance suite.
+public protocol BlobStore: Sendable {
+  /// Starts an object that exists for nobody until it is committed.
+  ///
+  /// - Throws: ``VaultError/Code/noSpace`` or ``VaultError/Code/unavailable``.
+  func create(_ name: BlobName) async throws(VaultError) -> any BlobWriter
+
+  /// Opens a committed object.
+  ///
+  /// - Throws: ``VaultError/Code/tampered`` if there is none: the catalog named it, so it was there.
+  func open(_ name: BlobName) async throws(VaultError) -> any BlobReader
+
+  /// Removes an object; that it is not there is no error.
+  func remove(_ name: BlobName) async throws(VaultError)
+
+  /// Committed objects and unfinished ones last changed before `time`, at most `limit` of them, with names
+  /// greater than `cursor`, in order of name.
+  func names(
+    lastChangedBefore time: Timestamp, after cursor: BlobName?, limit: Int
+  ) async throws(VaultError) -> [BlobName]
+
+  /// Bytes that may still be written, for the health page and `doctor`.
+  func availableBytes() async throws(VaultError) -> Int64
+}
+
+/// An object on its way in.
+public protocol BlobWriter: Sendable {
+  /// Adds `bytes` at the end.
+  func append(_ bytes: [UInt8]) async throws(VaultError)
+
+  /// Makes the object durable under its name: bytes, name and folder are on disk when this returns.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` if the name is taken; the object there is untouched.
+  func commit() async throws(VaultError)
+
+  /// Leaves nothing behind. Called instead of ``commit()``, also after a failed call.
+  func discard() async
+}
+
+/// A committed object that is being read.
+public protocol BlobReader: Sendable {
+  /// The length of the object in bytes.
+  var length: Int64 { get }
+
+  /// Reads exactly `count` bytes from `offset`, counted from zero.
+  ///
+  /// - Throws: ``VaultError/Code/tampered`` if the object ends before.
+  func read(at offset: Int64, count: Int) async throws(VaultError) -> [UInt8]
+
+  /// Gives back what the reader holds. Nothing may be read afterwards.
+  func close() async
+}
+
+/// The name of an object: 128 random bits in lower-case hexadecimal.
+public struct BlobName: Hashable, Comparable, Sendable, LosslessStringConvertible {
+  public let description: String
+
+  /// Takes 32 digits of `0-9a-f`; nil for anything else.
+  public init?(_ text: String) {
+    guard text.utf8.count == 32, Hex.decode(text) != nil else { return nil }
+    description = text
+  }
+
+  public static func < (left: Self, right: Self) -> Bool {
+    left.description.utf8.lexicographicallyPrecedes(right.description.utf8)
+  }
+}

@@ -1,0 +1,226 @@
+public import Audit
+public import Cryptography
+public import Encoding
+
+/// The tables of the vault: what is where, under which key, and whether the log knows of it.
+///
+/// Each function is one transaction, durable when it returns. The log comes first: a row is inserted
+/// `pending`, its entry is made durable, then ``confirm(_:at:)`` makes the row live together with
+/// the position of that entry, so that a catalog older than its log is recognised at start.
+/// ``remove(_:at:)`` and the other changes carry their entry's position in the same way.
+///
+/// Reads do not return pending rows unless they say so. Every driver runs the same conformance suite.
+///
+/// All functions throw ``VaultError/Code/unavailable`` when the database cannot answer,
+/// ``VaultError/Code/noSpace`` when it cannot grow, and ``VaultError/Code/tampered`` when a row does
+/// not hold what its column must.
+public protocol Catalog: Sendable {
+  // MARK: The log behind the rows
+
+  /// The entry of the log that was applied last: the greatest index ever stored.
+  func position() async throws(VaultError) -> LogPosition?
+
+  /// Stores `position` when it is beyond the stored one; a lesser one changes nothing.
+  func advance(to position: LogPosition) async throws(VaultError)
+
+  /// All rows that wait for their entry, in no order; at most `limit`.
+  func pendingRows(limit: Int) async throws(VaultError) -> [PendingRow]
+
+  /// Whether a row is there, pending or live.
+  func contains(_ row: RowReference) async throws(VaultError) -> Bool
+
+  /// Makes a pending row live and stores `position`. A recording also keeps `position.index`.
+  ///
+  /// - Throws: ``VaultError/Code/notFound`` if there is no such row. One already live stays so.
+  func confirm(_ row: RowReference, at position: LogPosition) async throws(VaultError)
+
+  /// Removes a pending row, which nobody ever saw; a live one or none changes nothing.
+  func dropPending(_ row: RowReference) async throws(VaultError)
+
+  // MARK: Facts kept by name
+
+  /// A small value, such as the hash of the policy in force.
+  func fact(_ name: CatalogFact) async throws(VaultError) -> [UInt8]?
+
+  /// Replaces a small value together with the entry that announced it.
+  func setFact(
+    _ name: CatalogFact, to value: [UInt8], at position: LogPosition?
+  ) async throws(VaultError)
+
+  // MARK: Calls
+
+  /// Inserts a pending call with the tokens it is found by, and its subject.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if a token whose
+  ///   ``LookupToken/isUnique`` is set belongs to another call, pending or live.
+  func insert(
+    _ call: CallRow, tokens: [LookupToken], subject: SubjectRow, since size: UInt64
+  ) async throws(VaultError)
+
+  /// A live call.
+  func call(_ id: Identifier) async throws(VaultError) -> CallRow?
+
+  /// The call, pending or live, that owns a unique token.
+  func call(owning tokens: [LookupToken]) async throws(VaultError) -> Identifier?
+
+  /// Live calls in falling order of (started, id), at most `query.limit`.
+  func calls(matching query: CatalogQuery) async throws(VaultError) -> [CallListing]
+
+  /// The subject of a call.
+  func subject(_ id: Identifier) async throws(VaultError) -> SubjectRow?
+
+  // MARK: Recordings
+
+  /// The next recording number of a call, from 1. A number is given once, also if nothing is stored under it.
+  func reserveRecordingNumber(in call: Identifier) async throws(VaultError) -> Int
+
+  /// Inserts a pending recording.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if the call has, pending or
+  ///   live, a recording with the same number or the same content token.
+  func insert(_ recording: RecordingRow, since size: UInt64) async throws(VaultError)
+
+  /// A live recording.
+  func recording(_ id: Identifier) async throws(VaultError) -> RecordingRow?
+
+  /// The live recordings of a call in order of number.
+  func recordings(of call: Identifier) async throws(VaultError) -> [RecordingRow]
+
+  /// The live recording of a call that has one of these content tokens.
+  func recording(
+    in call: Identifier, content tokens: [LookupToken]
+  ) async throws(VaultError) -> RecordingRow?
+
+  /// Which of these objects a recording names, pending or live: the rest are orphans.
+  func referenced(among names: [BlobName]) async throws(VaultError) -> Set<BlobName>
+
+  // MARK: Transcripts and notes
+
+  /// Inserts a pending transcript or note, whose version is one more than the greatest live one.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` if the version is taken.
+  func insert(_ text: TextRow, since size: UInt64) async throws(VaultError)
+
+  /// The live transcripts or notes of a call in order of version, without their sealed bytes if
+  /// `sealed` is false.
+  func texts(
+    _ kind: TextRow.Kind, of call: Identifier, sealed: Bool
+  ) async throws(VaultError) -> [TextRow]
+
+  // MARK: Who is who
+
+  /// Inserts a pending person, service or source.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if kind and name are taken.
+  func insert(_ identity: IdentityRow, since size: UInt64) async throws(VaultError)
+
+  /// A live identity.
+  func identity(_ id: Identifier) async throws(VaultError) -> IdentityRow?
+
+  /// The live identity with this name.
+  func identity(_ kind: IdentityRow.Kind, named name: String) async throws(VaultError) -> IdentityRow?
+
+  /// All live identities in order of name; at most `limit`.
+  func identities(limit: Int) async throws(VaultError) -> [IdentityRow]
+
+  /// Inserts a pending token.
+  func insert(_ token: TokenRow, since size: UInt64) async throws(VaultError)
+
+  /// A live token, revoked or not.
+  func token(_ id: Identifier) async throws(VaultError) -> TokenRow?
+
+  /// The live token, revoked or not, whose text has this digest.
+  func token(digest: SHA256Digest) async throws(VaultError) -> TokenRow?
+
+  /// All live tokens in order of creation, newest first; at most `limit`.
+  func tokens(limit: Int) async throws(VaultError) -> [TokenRow]
+
+  /// Ends a token. What narrows access takes effect before its entry.
+  ///
+  /// - Throws: ``VaultError/Code/notFound`` if there is no such token. One revoked before stays so.
+  func revoke(_ token: Identifier, at time: Timestamp) async throws(VaultError)
+
+  /// Stores a grant to play and removes those that ended before `now`.
+  func insert(_ grant: PlaybackGrantRow, now: Timestamp) async throws(VaultError)
+
+  /// A grant that has not ended at `now`.
+  func playbackGrant(
+    digest: SHA256Digest, now: Timestamp
+  ) async throws(VaultError) -> PlaybackGrantRow?
+
+  // MARK: Facts for the health page
+
+  /// Rows by kind, live only.
+  func counts() async throws(VaultError) -> CatalogCounts
+
+  /// Reads every page and every index; slow.
+  ///
+  /// - Throws: ``VaultError/Code/tampered`` if something is damaged.
+  func checkIntegrity() async throws(VaultError)
+}
+
+/// A small value kept by name.
+public enum CatalogFact: String, Sendable, CaseIterable {
+  /// The tenant this catalog belongs to, 16 bytes.
+  case tenant
+  /// SHA-256 of the access policy in force, 32 bytes.
+  case accessPolicy = "access-policy"
+  /// SHA-256 of the retention schedule in force, 32 bytes.
+  case retentionSchedule = "retention-schedule"
+  /// The user id of whoever ran `init`, in decimal.
+  case administrator
+}
+
+/// The tables whose rows wait for an entry.
+public enum RowKind: String, Sendable, CaseIterable {
+  case call, recording, transcript, note, identity, token
+}
+
+/// A row, wherever it lies.
+public struct RowReference: Hashable, Sendable {
+  public let kind: RowKind
+  public let id: Identifier
+
+  public init(_ kind: RowKind, _ id: Identifier) {
+    self.kind = kind
+    self.id = id
+  }
+}
+
+/// A row whose entry was not durable when the row was written.
+public struct PendingRow: Hashable, Sendable {
+  public let row: RowReference
+  /// The size of the log when the row was written: its entry, if there is one, lies at or after it.
+  public let since: UInt64
+  /// The object that holds the row's bytes, which goes when the row goes.
+  public let blob: BlobName?
+
+  public init(row: RowReference, since: UInt64, blob: BlobName?) {
+    self.row = row
+    self.since = since
+    self.blob = blob
+  }
+}
+
+/// Live rows by kind.
+public struct CatalogCounts: Sendable, Equatable {
+  public var calls: Int64
+  public var recordings: Int64
+  public var transcripts: Int64
+  public var notes: Int64
+  /// Plaintext and ciphertext of all recordings, in bytes.
+  public var plaintextBytes: Int64
+  public var ciphertextBytes: Int64
+
+  public init(
+    calls: Int64, recordings: Int64, transcripts: Int64, notes: Int64, plaintextBytes: Int64,
+    ciphertextBytes: Int64
+  ) {
+    self.calls = calls
+    self.recordings = recordings
+    self.transcripts = transcripts
+    self.notes = notes
+    self.plaintextBytes = plaintextBytes
+    self.ciphertextBytes = ciphertextBytes
+  }
+}
