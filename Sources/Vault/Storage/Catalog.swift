@@ -18,7 +18,7 @@ public protocol Catalog: Sendable {
   // MARK: The log behind the rows
 
   /// The entry of the log that was applied last: the greatest index ever stored.
-  func position() async throws(VaultError) -> LogPosition?
+  func appliedPosition() async throws(VaultError) -> LogPosition?
 
   /// Stores `position` when it is beyond the stored one; a lesser one changes nothing.
   func advance(to position: LogPosition) async throws(VaultError)

@@ -1,0 +1,33 @@
+public import Audit
+public import Encoding
+
+/// Who asks, proved: made by ``Vault/authenticate(token:via:request:)`` and its siblings, and by nothing else.
+public struct Caller: Sendable {
+  /// How the log names them.
+  public let actor: Actor
+  public let role: Role
+  public let scopes: [Scope]
+  /// The token they came with; nil for a local user.
+  public let token: Identifier?
+  /// Requests with one credential, from the first of this run on.
+  public let session: Identifier
+  /// Ours, one for each request.
+  public let request: Identifier
+  /// The address the request came over; the log holds a commitment to it.
+  public let via: String
+
+  init(
+    actor: Actor, role: Role, scopes: [Scope], token: Identifier?, session: Identifier,
+    request: Identifier, via: String
+  ) {
+    self.actor = actor
+    self.role = role
+    self.scopes = scopes
+    self.token = token
+    self.session = session
+    self.request = request
+    self.via = via
+  }
+
+  public var confinement: Confinement { Confinement(scopes) }
+}

@@ -1,0 +1,40 @@
+/// What a caller may do, one name for each kind of operation. Play and download are different rights.
+public enum Right: String, CaseIterable, Sendable {
+  case createCall = "call.create"
+  /// See that calls exist, in clear facts only.
+  case listCalls = "call.list"
+  /// Who called whom, and to find calls by it.
+  case readDetails = "call.details"
+  case storeRecording = "recording.store"
+  /// The bytes of a recording, or a range of them.
+  case openRecording = "recording.open"
+  /// A short-lived address for a player.
+  case playRecording = "recording.play"
+  /// The stored ciphertext.
+  case readCiphertext = "recording.ciphertext"
+  /// The key of one recording: key material leaves the program.
+  case exportKey = "recording.export-key"
+  case storeTranscript = "transcript.store"
+  case readTranscript = "transcript.read"
+  case storeNote = "note.store"
+  case readNote = "note.read"
+  case createToken = "token.create"
+  case listTokens = "token.list"
+  case revokeToken = "token.revoke"
+  case readAudit = "audit.read"
+  case readMetrics = "metrics.read"
+
+  /// Whether the right lets a caller hear or read what was said, or learn who said it.
+  public var isContent: Bool {
+    switch self {
+    case .readDetails, .openRecording, .playRecording, .exportKey, .readTranscript, .readNote:
+      true
+    case .createCall, .listCalls, .storeRecording, .readCiphertext, .storeTranscript, .storeNote,
+      .createToken, .listTokens, .revokeToken, .readAudit, .readMetrics:
+      false
+    }
+  }
+
+  /// Whether a caller must say why. Content always; and a note, which only a person on a case writes.
+  public var needsPurpose: Bool { isContent || self == .storeNote }
+}
