@@ -1,5 +1,3 @@
-public import Encoding
-
 /// What is known of a recording's sound, learnt once when it is stored.
 public struct AudioFacts: Hashable, Sendable {
   public enum Condition: String, Sendable, CaseIterable {

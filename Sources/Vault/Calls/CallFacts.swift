@@ -86,8 +86,6 @@ public struct CallSummary: Sendable, Equatable {
 public struct CallFacts: Sendable, Equatable {
   public let summary: CallSummary
   public let recordings: [RecordingFacts]
-  /// How long it is kept at least.
-  public let retention: RetentionSchedule.Decision
 }
 
 /// What may be said of a recording without opening it.
