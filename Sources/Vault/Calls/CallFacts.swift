@@ -86,6 +86,8 @@ public struct CallSummary: Sendable, Equatable {
 public struct CallFacts: Sendable, Equatable {
   public let summary: CallSummary
   public let recordings: [RecordingFacts]
+  /// How long it is kept at least; nil if the schedule has no class for it.
+  public let retention: RetentionSchedule.Decision?
 }
 
 /// What may be said of a recording without opening it.

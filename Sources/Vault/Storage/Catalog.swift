@@ -109,7 +109,7 @@ public protocol Catalog: Sendable {
 
   // MARK: Who is who
 
-  /// Inserts a pending person, service or source.
+  /// Inserts a pending person, service or local user.
   ///
   /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if kind and name are taken.
   func insert(_ identity: IdentityRow, since size: UInt64) async throws(VaultError)

@@ -193,7 +193,7 @@ public struct TextRow: Sendable, Equatable {
 /// Somebody or something entries name by id, introduced by an entry that commits to the name.
 public struct IdentityRow: Sendable, Equatable {
   public enum Kind: String, Sendable, CaseIterable {
-    case person, service, source
+    case person, service
     /// An operating-system user, known by peer credentials; the name is the user id in decimal.
     case localUser = "local-user"
   }
