@@ -1,7 +1,7 @@
 public import Audit
 public import Cryptography
 
-/// Who may do what: `Policies/access.yaml`, loaded strictly. Deny by default.
+/// Who may do what, as `Policies/access.yaml` says; what it does not say is denied.
 ///
 /// A decision is role permission ∧ scope ∧ purpose; it names the rule that decided, and the policy's
 /// hash is in every entry.

@@ -1,4 +1,6 @@
-/// What a caller may do, one name for each kind of operation. Play and download are different rights.
+/// What a caller may do, one name for each kind of operation.
+///
+/// Play and download are different rights.
 public enum Right: String, CaseIterable, Sendable {
   case createCall = "call.create"
   /// See that calls exist, in clear facts only.
@@ -35,6 +37,8 @@ public enum Right: String, CaseIterable, Sendable {
     }
   }
 
-  /// Whether a caller must say why. Content always; and a note, which only a person on a case writes.
+  /// Whether a caller must say why.
+  ///
+  /// Content always; and a note, which only a person on a case writes.
   public var needsPurpose: Bool { isContent || self == .storeNote }
 }

@@ -75,7 +75,9 @@ public struct Confinement: Hashable, Sendable {
     }
   }
 
-  /// Whether a call with these values lies within. One without a value lies outside of a confinement to values.
+  /// Whether a call with these values lies within.
+  ///
+  /// One without a value lies outside of a confinement to values.
   public func covers(source: String, location: String?, callExtension: String?) -> Bool {
     (sources?.contains(source) ?? true)
       && (locations.map { all in location.map(all.contains) ?? false } ?? true)

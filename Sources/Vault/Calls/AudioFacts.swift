@@ -33,9 +33,8 @@ public struct AudioFacts: Hashable, Sendable {
 public protocol AudioInspector: Sendable {
   /// Reads what it needs through `read` and says what it found. It does not throw: damaged audio is a fact.
   ///
-  /// - Parameters:
-  ///   - length: the recording's plaintext length in bytes.
-  ///   - read: gives `count` bytes from `offset`, fewer only at the end.
+  /// `length` is the recording's plaintext length in bytes; `read` gives `count` bytes from `offset`, fewer only
+  /// at the end.
   func inspect(
     length: Int64, read: @escaping @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
   ) async -> AudioFacts

@@ -14,7 +14,9 @@ public struct NewCall: Sendable, Equatable {
 
   /// The phone system, by the name the practice gave it.
   public var source: String
-  /// What that system calls the call. It may be a file name with numbers in it, so it is sealed.
+  /// What that system calls the call.
+  ///
+  /// It may be a file name with numbers in it, so it is sealed.
   public var sourceID: String
   /// When the call began; nil: now.
   public var started: OffsetTime?

@@ -35,7 +35,9 @@ public struct TextReceipt: Sendable, Equatable {
   public let logIndex: UInt64
 }
 
-/// What to look for among the calls. Every field narrows; none is a pattern.
+/// What to look for among the calls.
+///
+/// Every field narrows; none is a pattern.
 public struct CallSearch: Sendable, Equatable {
   public static let limits = 1...100
 
@@ -134,7 +136,9 @@ public struct PlaybackGrant: Sendable {
 /// What an outsider needs to open one recording with other software.
 public struct ExportedKey: Sendable {
   public let recording: RecordingFacts
-  /// The part's key in hexadecimal, which is the Tink key. **Secret.**
+  /// The part's key in hexadecimal, which is the Tink key.
+  ///
+  /// **Secret.**
   public let keyHex: String
   /// The associated data, as text.
   public let associatedData: String

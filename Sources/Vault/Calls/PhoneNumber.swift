@@ -15,12 +15,12 @@ public struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
   /// Reads a number as people, SIP headers and file names write it.
   ///
   /// Takes separators (spaces, dots, hyphens, slashes, brackets), `tel:` and `sip:` URIs, `(0)` after a country code,
-  /// and drops what follows an extension mark (`x`, `ext`, `;`, `#`, `,`).
+  /// and drops what follows an extension mark (`x`, `ext`, `;`, `#`, `,`). Nil when there is no digit, as in
+  /// `anonymous`.
   ///
   /// - Parameters:
   ///   - text: at most 128 bytes are of use; any text is allowed.
   ///   - country: where the number was dialled; nil: only international forms become E.164.
-  /// - Returns: nil when there is no digit, as in `anonymous`.
   public init?(_ text: String, in country: Country?) {
     let dialled = Self.dialled(in: text)
     let digits = dialled.digits

@@ -11,7 +11,9 @@ public struct Transcript: Sendable, Equatable {
     /// Milliseconds from the start of the recording, whole.
     public let startMilliseconds: Int64
     public let endMilliseconds: Int64
-    /// 0…1 as the provider gave it; nil when it gave none. Never invented.
+    /// 0…1 as the provider gave it; nil when it gave none.
+    ///
+    /// Never invented.
     public let confidence: Double?
     /// The channel of the recording, from 0, where each party has its own.
     public let channel: Int?
@@ -186,7 +188,8 @@ extension Transcript {
   ) throws(VaultError) {
     for key in object.keys where !known.contains(key) {
       // The key is the client's text, and goes back to nobody but the client's own error.
-      throw invalid("\(place) has an unknown member; known are \(known.sorted().joined(separator: ", "))")
+      throw invalid(
+        "\(place) has an unknown member; known are \(known.sorted().joined(separator: ", "))")
     }
   }
 }

@@ -44,9 +44,9 @@ public struct CivilDate: Hashable, Comparable, Sendable, LosslessStringConvertib
     (left.year, left.month, left.day) < (right.year, right.month, right.day)
   }
 
-  /// The same day `years` later. 29 February becomes 1 March where there is none: a day longer, never shorter.
+  /// The same day `years` later, 0…1000; nil beyond the year 9999.
   ///
-  /// - Parameter years: 0…1000; nil beyond the year 9999.
+  /// 29 February becomes 1 March where there is none: a day longer, never shorter.
   func adding(years: Int) -> CivilDate? {
     let later = year + min(max(years, 0), 1000)
     return CivilDate(year: later, month: month, day: day)

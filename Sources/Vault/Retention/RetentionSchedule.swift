@@ -43,7 +43,7 @@ public struct RetentionSchedule: Sendable {
     public let until: CivilDate?
   }
 
-  /// The answer to "why is this still here, and when may it go?"
+  /// Why something is still here, and when it may go.
   public struct Decision: Hashable, Sendable {
     public let className: String
     public let version: String
@@ -60,9 +60,9 @@ public struct RetentionSchedule: Sendable {
   public let defaultClass: String
   public let classes: [String: Class]
 
-  /// Decides for a thing whose days are `known`.
+  /// Decides for a thing whose days are `known`; nil only if the schedule has no default class.
   ///
-  /// - Parameter name: its class; nil or one that is not in the schedule: the default class.
+  /// Its class is `name`; with none, or one that is not in the schedule, the default class decides.
   public func decide(class name: String?, known days: [Trigger: CivilDate]) -> Decision? {
     guard let rule = name.flatMap({ classes[$0] }) ?? classes[defaultClass] else { return nil }
     var earliest: CivilDate?

@@ -118,7 +118,8 @@ public protocol Catalog: Sendable {
   func identity(_ id: Identifier) async throws(VaultError) -> IdentityRow?
 
   /// The live identity with this name.
-  func identity(_ kind: IdentityRow.Kind, named name: String) async throws(VaultError) -> IdentityRow?
+  func identity(_ kind: IdentityRow.Kind, named name: String) async throws(VaultError)
+    -> IdentityRow?
 
   /// All live identities in order of name; at most `limit`.
   func identities(limit: Int) async throws(VaultError) -> [IdentityRow]

@@ -274,7 +274,9 @@ public struct CatalogQuery: Sendable, Equatable {
   public var from: Timestamp?
   /// Calls that began before this time.
   public var to: Timestamp?
-  /// Any of these tokens: one for each index key that is alive. Empty: not asked for.
+  /// Any of these tokens: one for each index key that is alive.
+  ///
+  /// Empty: not asked for.
   public var party: [LookupToken] = []
   public var agent: [LookupToken] = []
   public var callExtension: String?
