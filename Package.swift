@@ -76,6 +76,10 @@ let tests: [Target] = [
   .testTarget(
     name: "AudioProbeTests", dependencies: ["AudioProbe", "audio-probe-child"],
     path: "Tests/AudioProbeTests"),
+  .testTarget(name: "EncodingTests", dependencies: ["Encoding"], path: "Tests/EncodingTests"),
+  .testTarget(
+    name: "CryptographyTests", dependencies: ["Cryptography", "Encoding"],
+    path: "Tests/CryptographyTests"),
 ]
 
 let package = Package(

@@ -41,11 +41,8 @@ public struct AES256GCM: ~Copyable, @unchecked Sendable {
     unsafe EVP_CIPHER_CTX_free(context)
   }
 
-  /// Writes ciphertext ‖ tag.
+  /// Writes ciphertext ‖ tag to `output`, which is exactly 16 bytes longer than `plaintext`.
   ///
-  /// - Parameters:
-  ///   - nonce: 12 bytes.
-  ///   - output: exactly 16 bytes longer than `plaintext`.
   /// - Throws: ``CryptographyError/Code/invalidInput`` for other lengths.
   public mutating func seal(
     _ plaintext: RawSpan, nonce: Span<UInt8>, aad: Span<UInt8> = Span(),
@@ -65,7 +62,8 @@ public struct AES256GCM: ~Copyable, @unchecked Sendable {
 
   /// Encrypts where the plaintext lies.
   ///
-  /// - Parameter buffer: plaintext, then 16 bytes into which the tag is written.
+  /// `buffer` holds the plaintext, then 16 bytes into which the tag is written.
+  ///
   /// - Throws: ``CryptographyError/Code/invalidInput`` for a shorter buffer or another nonce length.
   public mutating func sealInPlace(
     _ buffer: inout MutableSpan<UInt8>, nonce: Span<UInt8>, aad: Span<UInt8> = Span()
@@ -83,9 +81,8 @@ public struct AES256GCM: ~Copyable, @unchecked Sendable {
 
   /// Checks the tag of ciphertext ‖ tag and writes the plaintext.
   ///
-  /// - Parameters:
-  ///   - nonce: 12 bytes.
-  ///   - output: exactly 16 bytes shorter than `sealed`; zeroed where the tag does not match.
+  /// `output` is exactly 16 bytes shorter than `sealed`; it is zeroed where the tag does not match.
+  ///
   /// - Throws: ``CryptographyError/Code/notAuthentic`` where the tag does not match or is cut off,
   ///   ``CryptographyError/Code/invalidInput`` for another length of nonce or output.
   public mutating func open(
@@ -109,7 +106,8 @@ public struct AES256GCM: ~Copyable, @unchecked Sendable {
 
   /// Decrypts where the ciphertext lies: afterwards all but the last 16 bytes are plaintext.
   ///
-  /// - Parameter buffer: ciphertext ‖ tag; zeroed where the tag does not match.
+  /// `buffer` is zeroed where the tag does not match.
+  ///
   /// - Throws: as ``open(_:nonce:aad:into:)``.
   public mutating func openInPlace(
     _ buffer: inout MutableSpan<UInt8>, nonce: Span<UInt8>, aad: Span<UInt8> = Span()

@@ -8,12 +8,10 @@ public enum Argon2id {
   /// Memory that is accepted, in KiB: 8 KiB to 1 GiB.
   public static let memoryKiB = 8...1_048_576
 
-  /// Derives `count` bytes; blocks its thread for as long as the cost asks (about a second at
-  /// three passes over 256 MiB).
+  /// Derives a key of `count` bytes, 16…64, with a salt of 16 bytes.
   ///
-  /// - Parameters:
-  ///   - salt: 16 bytes.
-  ///   - count: 16…64.
+  /// Blocks its thread for as long as the cost asks: about a second at three passes over 256 MiB.
+  ///
   /// - Throws: ``CryptographyError/Code/invalidInput`` outside these bounds,
   ///   ``CryptographyError/Code/libraryFailure`` where the memory cannot be had.
   public static func derive(

@@ -9,6 +9,7 @@ public enum HKDFSHA256 {
   ///   - salt: may be empty, which the RFC defines as 32 zero bytes.
   ///   - info: what the key is for; at most 1024 bytes (OpenSSL's bound).
   ///   - count: 1…8160 (255 × 32).
+  /// - Returns: a secret with an owner of its own.
   /// - Throws: ``CryptographyError/Code/invalidInput`` beyond these bounds.
   public static func derive(
     input: borrowing SecretBytes, salt: [UInt8], info: [UInt8], count: Int
