@@ -64,6 +64,9 @@ let program: [Target] = [
 ]
 
 let tests: [Target] = [
+  .testTarget(
+    name: "AuditTests", dependencies: ["Audit", "Encoding", "Cryptography"],
+    path: "Tests/AuditTests"),
   .target(
     name: "FaultInjection", dependencies: ["Durable", "Threading"], path: "Tests/FaultInjection"),
   .testTarget(name: "ThreadingTests", dependencies: ["Threading"], path: "Tests/ThreadingTests"),
