@@ -5,7 +5,7 @@ public import Encoding
 public struct CallReceipt: Sendable, Equatable {
   public let call: Identifier
   /// The entry `call.created`.
-  public let logIndex: UInt64
+  public let logIndex: Int64
 }
 
 /// What storing a recording answers; the same bytes again answer the same receipt.
@@ -19,7 +19,7 @@ public struct RecordingReceipt: Sendable, Equatable {
   /// Bytes as they were sent.
   public let length: Int64
   /// The entry whose digest this is.
-  public let logIndex: UInt64
+  public let logIndex: Int64
   /// Whether these bytes were there before and nothing was stored.
   public let isRepeated: Bool
 }
@@ -32,7 +32,7 @@ public struct TextReceipt: Sendable, Equatable {
   public let version: Int
   /// SHA-256 of the ciphertext, as the log has it.
   public let digest: SHA256Digest
-  public let logIndex: UInt64
+  public let logIndex: Int64
 }
 
 /// What to look for among the calls.
@@ -143,7 +143,7 @@ public struct ExportedKey: Sendable {
   /// The associated data, as text.
   public let associatedData: String
   public let segmentSize: Int
-  public let logIndex: UInt64
+  public let logIndex: Int64
 }
 
 /// An access token as an administrator sees it.
@@ -163,5 +163,5 @@ public struct NewToken: Sendable {
   public let facts: TokenFacts
   /// Shown once; the vault keeps its SHA-256 only.
   public let token: AccessToken
-  public let logIndex: UInt64
+  public let logIndex: Int64
 }

@@ -54,7 +54,7 @@ public protocol Catalog: Sendable {
   /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if a token whose
   ///   ``LookupToken/isUnique`` is set belongs to another call, pending or live.
   func insert(
-    _ call: CallRow, tokens: [LookupToken], subject: SubjectRow, since size: UInt64
+    _ call: CallRow, tokens: [LookupToken], subject: SubjectRow, since size: Int64
   ) async throws(VaultError)
 
   /// A live call.
@@ -78,7 +78,7 @@ public protocol Catalog: Sendable {
   ///
   /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if the call has, pending or
   ///   live, a recording with the same number or the same content token.
-  func insert(_ recording: RecordingRow, since size: UInt64) async throws(VaultError)
+  func insert(_ recording: RecordingRow, since size: Int64) async throws(VaultError)
 
   /// A live recording.
   func recording(_ id: Identifier) async throws(VaultError) -> RecordingRow?
@@ -99,7 +99,7 @@ public protocol Catalog: Sendable {
   /// Inserts a pending transcript or note, whose version is one more than the greatest live one.
   ///
   /// - Throws: ``VaultError/Code/conflict`` if the version is taken.
-  func insert(_ text: TextRow, since size: UInt64) async throws(VaultError)
+  func insert(_ text: TextRow, since size: Int64) async throws(VaultError)
 
   /// The live transcripts or notes of a call in order of version, without their sealed bytes if
   /// `sealed` is false.
@@ -112,7 +112,7 @@ public protocol Catalog: Sendable {
   /// Inserts a pending person, service or local user.
   ///
   /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if kind and name are taken.
-  func insert(_ identity: IdentityRow, since size: UInt64) async throws(VaultError)
+  func insert(_ identity: IdentityRow, since size: Int64) async throws(VaultError)
 
   /// A live identity.
   func identity(_ id: Identifier) async throws(VaultError) -> IdentityRow?
@@ -125,7 +125,7 @@ public protocol Catalog: Sendable {
   func identities(limit: Int) async throws(VaultError) -> [IdentityRow]
 
   /// Inserts a pending token.
-  func insert(_ token: TokenRow, since size: UInt64) async throws(VaultError)
+  func insert(_ token: TokenRow, since size: Int64) async throws(VaultError)
 
   /// A live token, revoked or not.
   func token(_ id: Identifier) async throws(VaultError) -> TokenRow?
@@ -192,11 +192,11 @@ public struct RowReference: Hashable, Sendable {
 public struct PendingRow: Hashable, Sendable {
   public let row: RowReference
   /// The size of the log when the row was written: its entry, if there is one, lies at or after it.
-  public let since: UInt64
+  public let since: Int64
   /// The object that holds the row's bytes, which goes when the row goes.
   public let blob: BlobName?
 
-  public init(row: RowReference, since: UInt64, blob: BlobName?) {
+  public init(row: RowReference, since: Int64, blob: BlobName?) {
     self.row = row
     self.since = since
     self.blob = blob

@@ -130,12 +130,12 @@ public struct RecordingRow: Sendable, Equatable {
   public let keyID: Identifier
   public let audio: AudioFacts
   /// The entry that says it was stored; nil while the row is pending.
-  public let logIndex: UInt64?
+  public let logIndex: Int64?
 
   public init(
     id: Identifier, call: Identifier, number: Int, generation: Int, stored: Timestamp,
     blob: BlobName, plaintextLength: Int64, ciphertextLength: Int64, digest: SHA256Digest,
-    content: LookupToken, keyID: Identifier, audio: AudioFacts, logIndex: UInt64?
+    content: LookupToken, keyID: Identifier, audio: AudioFacts, logIndex: Int64?
   ) {
     self.id = id
     self.call = call
