@@ -1,3 +1,4 @@
+import Audit
 public import Encoding
 
 /// Why the vault refused or failed an operation.
@@ -41,9 +42,19 @@ public struct VaultError: Error, CustomStringConvertible {
   public let existing: Identifier?
   /// What lies beneath, for the operator only.
   public let cause: (any Error)?
+  /// What the log says of it, where the code alone does not tell.
+  let reason: Reason?
 
   public init(
     _ code: Code, during operation: StaticString, detail: String? = nil,
+    existing: Identifier? = nil, cause: (any Error)? = nil
+  ) {
+    self.init(
+      code, during: operation, because: nil, detail: detail, existing: existing, cause: cause)
+  }
+
+  init(
+    _ code: Code, during operation: StaticString, because reason: Reason?, detail: String? = nil,
     existing: Identifier? = nil, cause: (any Error)? = nil
   ) {
     self.code = code
@@ -51,6 +62,7 @@ public struct VaultError: Error, CustomStringConvertible {
     self.detail = detail
     self.existing = existing
     self.cause = cause
+    self.reason = reason
   }
 
   public var description: String {
