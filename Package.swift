@@ -25,7 +25,7 @@ let mechanisms: [Target] = [
   .target(name: "Threading", dependencies: ["CLinux"]),
   .target(name: "Cryptography", dependencies: ["Encoding", "COpenSSL", "CSodium"]),
   .target(name: "Durable", dependencies: ["Threading", "CLinux"]),
-  .target(name: "Database", dependencies: ["CSQLite"]),
+  .target(name: "Database", dependencies: ["Threading", "CSQLite"]),
   .target(name: "YAML", dependencies: ["CYAML"]),
   .target(name: "HTTP", dependencies: ["Encoding", "Threading", "COpenSSL", "CLinux"]),
   .target(name: "HTTPClient", dependencies: ["Threading", "CCurl"]),

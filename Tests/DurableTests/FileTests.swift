@@ -30,7 +30,7 @@ import Testing
     let holder = Process()
     let ready = Pipe()
     holder.executableURL = URL(fileURLWithPath: "/usr/bin/flock")
-    holder.arguments = [path, "sh", "-c", "echo held; exec sleep 60"]
+    holder.arguments = ["--no-fork", path, "sh", "-c", "echo held; exec sleep 60"]
     holder.standardOutput = ready
     try holder.run()
     _ = ready.fileHandleForReading.availableData
