@@ -48,7 +48,7 @@ public final class Connection {
   }
 
   deinit {
-    for unsafe statement in unsafe idle.values { unsafe sqlite3_finalize(statement) }
+    for unsafestatement in unsafe idle.values { unsafe sqlite3_finalize(statement) }
     // Statements in use keep the connection, so there are none.
     unsafe sqlite3_close(handle)
   }
@@ -105,7 +105,8 @@ public final class Connection {
       unsafe bytes.withMemoryRebound(to: CChar.self) { characters in
         var tail: UnsafePointer<CChar>?
         let result = unsafe sqlite3_prepare_v3(
-          handle, characters.baseAddress, Int32(characters.count), UInt32(SQLITE_PREPARE_PERSISTENT),
+          handle, characters.baseAddress, Int32(characters.count),
+          UInt32(SQLITE_PREPARE_PERSISTENT),
           &statement, &tail)
         let end = unsafe characters.baseAddress.map { unsafe $0 + characters.count }
         return (result, unsafe tail == end)

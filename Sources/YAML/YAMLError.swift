@@ -1,7 +1,7 @@
 /// Why a policy or configuration file was refused.
 ///
-/// Programs branch on ``code``, operators read ``cause``. The description may go to a client: it
-/// holds no key, no plaintext and no path.
+/// Programs branch on ``code``; the description is for whoever wrote the file: where, and what to
+/// change. It names keys and never values.
 public struct YAMLError: Error, CustomStringConvertible {
   /// What went wrong, in terms a program can act on.
   public enum Code: Sendable {
@@ -17,16 +17,33 @@ public struct YAMLError: Error, CustomStringConvertible {
     case wrongType
   }
   public let code: Code
-  /// The operation that failed, in words for a log line.
-  public let operation: StaticString
-  /// What lies beneath, for the operator only.
-  public let cause: (any Error)?
+  /// Where the offending text begins.
+  public let position: YAMLPosition
+  /// One sentence without a full stop.
+  public let detail: String
 
-  public init(_ code: Code, during operation: StaticString, cause: (any Error)? = nil) {
+  /// Refuses what stands at `position`; also for rules that the reader of a node has of its own.
+  public init(_ code: Code, at position: YAMLPosition, _ detail: String) {
     self.code = code
-    self.operation = operation
-    self.cause = cause
+    self.position = position
+    self.detail = detail
   }
 
-  public var description: String { "\(code) while \(operation)" }
+  public var description: String { "\(position): \(detail)" }
+}
+
+/// A place in a file, as editors and compilers count: from 1, columns in characters.
+public struct YAMLPosition: Hashable, Sendable, CustomStringConvertible {
+  /// The name the reader was given for the file.
+  public let file: String
+  public let line: Int
+  public let column: Int
+
+  public init(file: String, line: Int, column: Int) {
+    self.file = file
+    self.line = line
+    self.column = column
+  }
+
+  public var description: String { "\(file):\(line):\(column)" }
 }
