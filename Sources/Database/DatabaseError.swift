@@ -45,7 +45,7 @@ public struct SQLiteFailure: Error, CustomStringConvertible {
   public let resultCode: Int32
   /// The operating system's number, 0 if it was not involved.
   public let systemNumber: Int32
-  /// The statement, if there was one. Literals of this program only.
+  /// The statement, if there was one: literals of this program only.
   public let sql: SQL?
 
   public var description: String {

@@ -75,9 +75,9 @@ public struct Statement: ~Copyable {
   }
 }
 
-/// The row a statement stands on. Columns count from 0.
+/// The row a statement stands on.
 ///
-/// A column that holds another type than asked for is ``DatabaseError/Code/damaged``: the schema
+/// Columns count from 0. /// A column that holds another type than asked for is ``DatabaseError/Code/damaged``: the schema
 /// is strict, so the file was changed by something else.
 @safe
 public struct Row: ~Copyable {
