@@ -83,6 +83,9 @@ let tests: [Target] = [
   .testTarget(
     name: "CryptographyTests", dependencies: ["Cryptography", "Encoding"],
     path: "Tests/CryptographyTests"),
+  .testTarget(
+    name: "CallvaultTests", dependencies: ["callvault", "Encoding"],
+    path: "Tests/CallvaultTests"),
 ]
 
 let package = Package(
