@@ -48,7 +48,10 @@ public final class Connection {
   }
 
   deinit {
-    for unsafestatement in unsafe idle.values { unsafe sqlite3_finalize(statement) }
+    // A closure, because swift-format 6.3 breaks `for unsafe`.
+    unsafe idle.values.forEach { statement in
+      unsafe sqlite3_finalize(statement)
+    }
     // Statements in use keep the connection, so there are none.
     unsafe sqlite3_close(handle)
   }
