@@ -1,0 +1,59 @@
+/// The connection as a handler sees it: a body to read and a response to write.
+protocol Exchange: Actor {
+  func readBody(of exchange: UInt64, upTo limit: Int) async throws(HTTPError) -> [UInt8]?
+  func start(
+    _ status: Int, headers: Headers, length: Int64?, of exchange: UInt64
+  ) async throws(HTTPError)
+  func write(_ bytes: [UInt8], of exchange: UInt64) async throws(HTTPError)
+  func finish(_ exchange: UInt64) async throws(HTTPError)
+}
+
+/// The bytes after a request's head, as they arrive.
+///
+/// Nothing is read ahead: a handler that does not ask holds the client back. What it leaves unread
+/// is drained or the connection closes, and so is never taken for the next request.
+public struct RequestBody: Sendable {
+  /// The largest piece that ``next()`` gives.
+  public static let pieceBytes = 65_536
+
+  /// What `Content-Length` says, zero without a body, or nil when the length is not known before.
+  public let declaredLength: Int64?
+  private let exchange: any Exchange
+  private let id: UInt64
+
+  init(declaredLength: Int64?, of exchange: any Exchange, id: UInt64) {
+    self.declaredLength = declaredLength
+    self.exchange = exchange
+    self.id = id
+  }
+
+  /// The next 1 to ``pieceBytes`` bytes, or nil after the last.
+  ///
+  /// - Throws: ``HTTPError/Code/malformed``, ``HTTPError/Code/tooLarge``,
+  ///   ``HTTPError/Code/timeout`` (too slow) or ``HTTPError/Code/closed`` (ended early).
+  public func next() async throws(HTTPError) -> [UInt8]? {
+    try await exchange.readBody(of: id, upTo: Self.pieceBytes)
+  }
+
+  /// Between 1 and `limit` bytes, or nil after the last.
+  public func read(upTo limit: Int) async throws(HTTPError) -> [UInt8]? {
+    try await exchange.readBody(of: id, upTo: limit)
+  }
+
+  /// The whole body, for bodies that are small by nature.
+  ///
+  /// - Throws: also ``HTTPError/Code/tooLarge`` as soon as there are more than `limit` bytes.
+  public func collect(upTo limit: Int) async throws(HTTPError) -> [UInt8] {
+    if let declaredLength, declaredLength > Int64(limit) {
+      throw HTTPError(.tooLarge, during: "reading a body")
+    }
+    var whole: [UInt8] = []
+    while let piece = try await next() {
+      guard whole.count + piece.count <= limit else {
+        throw HTTPError(.tooLarge, during: "reading a body")
+      }
+      whole += piece
+    }
+    return whole
+  }
+}
