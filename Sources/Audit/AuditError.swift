@@ -17,6 +17,11 @@ public struct AuditError: Error, CustomStringConvertible {
     case mismatch
     /// The draft breaks a rule of the entry format.
     case invalidDraft
+    /// What is stored is not what was written; nothing is changed until a person decides.
+    case damaged
+    /// A place in the log that something outside relies on is not in this log: one of the two was
+    /// brought back from an older copy.
+    case inconsistent
   }
   public let code: Code
   /// The operation that failed, in words for a log line.

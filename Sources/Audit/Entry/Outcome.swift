@@ -98,6 +98,9 @@ public enum EntryFlag: String, CaseIterable, Sendable, Comparable {
   case recovered
   /// A one-person practice approved its own change.
   case selfApproved = "self-approved"
+  /// The run before this start did not record its stop: refusals that it had only counted, at most
+  /// a second of them, may be missing.
+  case uncleanStop = "unclean-stop"
 
   public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }

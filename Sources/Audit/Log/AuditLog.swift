@@ -1,0 +1,532 @@
+import Cryptography
+import Encoding
+public import Threading
+
+/// The log of one tenant: who did what, in an order and a number that nobody can change unseen.
+///
+/// ``record(_:)`` returns when the entry is durable and covered by a signed head. Callers are
+/// batched: whoever finds nobody at work becomes the one who appends everything that waits, with
+/// one write and one sync, while the next batch gathers. A failed append ends the log until it is
+/// opened again: it throws ``AuditError/Code/unavailable`` from then on, so that nothing is released
+/// that is not recorded. Formats: `Documentation/formats/audit-log.md` and `journal.md`.
+public actor AuditLog {
+  public nonisolated let configuration: LogConfiguration
+  /// What checks the log's heads.
+  public nonisolated let verifierKey: VerifierKey
+  /// Intents that a crash left without an outcome, in order of index. Whoever knows what they were
+  /// for closes each with ``OpenIntent/recovery(_:because:by:about:)``.
+  public nonisolated let unfinishedIntents: [OpenIntent]
+
+  private let store: any LogStore
+  private let signer: NoteSigner
+  private let sealer: any OpeningSealer
+  private let ledger: any SubjectLedger
+  private let clock: any WallClock
+
+  // The sequencer runs ahead of the disk; `head` is what is durable.
+  private var sequencer: Sequencer
+  private var counts: SubjectCounts
+  private var head: SignedHead
+  private var openIntents: OpenIntents
+  private var lastCommit = ContinuousClock.now
+
+  // Callers whose entries are in the sequencer's batch, and whether somebody appends.
+  private var waiting: [CheckedContinuation<Turn, Never>] = []
+  private var isCommitting = false
+  private var failure: AuditError?
+  private var isClosed = false
+
+  private var published: PublishedEdge
+  private var publishedNote: [UInt8]?
+  private var unpublished: [UnpublishedEntry]
+  private var unpublishedLength: Int
+  private var isPublishing = false
+  private var waitingForPublishing: [CheckedContinuation<Void, Never>] = []
+  private var publishingFailure: (any Error)?
+
+  // Where the growing and the oldest piece of the journal begin.
+  private var segment: Int64
+  private var segmentLength = 0
+  private var oldestSegment: Int64
+
+  private var refusals = RefusalAggregates()
+
+  /// What a waiting caller is woken for.
+  private enum Turn {
+    /// Its entry is durable.
+    case committed
+    /// Its entry is still waiting, and it is its turn to append the batch.
+    case commit
+    case failed
+  }
+
+  // MARK: Opening
+
+  /// Opens the log, or begins it with its genesis entry.
+  ///
+  /// Entries that are whole but were covered by no head are kept and covered now; a torn tail is cut;
+  /// subjects are counted on from what the ledger holds. Every opening is itself an entry.
+  ///
+  /// - Parameters:
+  ///   - configuration: its origin is the signer's name.
+  ///   - store: nobody else writes to it.
+  ///   - signer: the stable log key.
+  ///   - openings: seals what commitments stand for.
+  ///   - subjects: the catalog's counts.
+  ///   - clock: gives each entry its time.
+  /// - Throws: ``AuditError/Code/damaged`` or ``AuditError/Code/notAuthentic`` if what is stored is
+  ///   not what was written, ``AuditError/Code/inconsistent`` if the ledger counts to a place that
+  ///   this log does not have, ``AuditError/Code/unavailable`` if it cannot be read or written.
+  public static func open(
+    _ configuration: LogConfiguration, store: any LogStore, signer: consuming NoteSigner,
+    openings: any OpeningSealer, subjects: any SubjectLedger, clock: any WallClock
+  ) async throws(AuditError) -> AuditLog {
+    guard signer.verifierKey.name == configuration.origin else {
+      throw AuditError(.invalidDraft, during: "opening a log under another name than its key's")
+    }
+    let recovery = try await LogRecovery(from: store, key: signer.verifierKey)
+    let history = LogHistory(recovery, store: store)
+    let intents = try await history.openIntents()
+    let counts = try await history.counts(since: subjects)
+    let cleanStop = try await history.last()?.action == .logStop
+
+    let head = SignedHead(
+      size: recovery.size,
+      note: try sign(recovery.sequencer, with: signer, origin: configuration.origin),
+      last: recovery.sequencer.last)
+    do {
+      // Its first frame covers the entries that no head covered, and a torn piece is never
+      // appended to.
+      try await store.beginJournal(at: head.size, with: head.size > 0 ? head.frame : [])
+    } catch {
+      throw AuditError(.unavailable, during: "beginning a piece of the journal", cause: error)
+    }
+    let log = AuditLog(
+      configuration, store: store, signer: signer, sealer: openings, ledger: subjects,
+      clock: clock, recovery: recovery, head: head, intents: intents, counts: counts,
+      unfinished: try intents.list())
+    try await log.begin(kept: recovery.keptEntries, cleanStop: cleanStop)
+    return log
+  }
+
+  private init(
+    _ configuration: LogConfiguration, store: any LogStore, signer: consuming NoteSigner,
+    sealer: any OpeningSealer, ledger: any SubjectLedger, clock: any WallClock,
+    recovery: LogRecovery, head: SignedHead, intents: OpenIntents, counts: SubjectCounts,
+    unfinished: [OpenIntent]
+  ) {
+    self.configuration = configuration
+    verifierKey = signer.verifierKey
+    unfinishedIntents = unfinished
+    self.store = store
+    self.signer = signer
+    self.sealer = sealer
+    self.ledger = ledger
+    self.clock = clock
+    sequencer = recovery.sequencer
+    self.counts = counts
+    self.head = head
+    openIntents = intents
+    published = recovery.published
+    publishedNote = recovery.publishedNote
+    unpublished = recovery.unpublished
+    unpublishedLength = recovery.unpublished.reduce(0) { $0 + $1.bytes.count }
+    segment = head.size
+    oldestSegment = min(recovery.firstSegment, head.size)
+  }
+
+  /// Who acts when the program does something by itself.
+  public nonisolated var system: Actor {
+    Actor(id: configuration.tenant, kind: .system, method: .internal, strength: 0)
+  }
+
+  /// Records the genesis of a new log, and the start.
+  private func begin(kept: [Entry], cleanStop: Bool) async throws(AuditError) {
+    if head.size == 0 {
+      var genesis = EntryDraft(.logGenesis, .single, by: system, on: [configuration.tenant])
+      genesis.commits = [
+        .origin: Array(configuration.origin.utf8), .key: Array(verifierKey.description.utf8),
+      ]
+      _ = try await append(genesis)
+    }
+    var start = EntryDraft(.logStart, .single, by: system, on: [configuration.tenant])
+    if let first = kept.first, let last = kept.last {
+      start.flags.insert(.recovered)
+      start.count = Int64(kept.count)
+      start.first = first.time
+      start.last = last.time
+    }
+    // Counted refusals live in memory for up to a second: without a stop some may be missing.
+    if head.size > 1, !cleanStop { start.flags.insert(.uncleanStop) }
+    _ = try await append(start)
+  }
+
+  // MARK: Recording
+
+  /// Records an entry; returns when it is durable and covered by a signed head.
+  ///
+  /// - Throws: ``AuditError/Code/invalidDraft`` if the draft breaks a rule, with nothing recorded;
+  ///   ``AuditError/Code/unavailable`` if the log cannot commit: whatever the entry was for must not
+  ///   happen.
+  public nonisolated func record(_ draft: EntryDraft) async throws(AuditError) -> Receipt {
+    try await append(draft)
+  }
+
+  private func append(_ draft: EntryDraft, closing: Bool = false) async throws(AuditError)
+    -> Receipt
+  {
+    try checkOpen(closing: closing)
+    while let subject = draft.subjects.first(where: { counts.count(of: $0.id) == nil }) {
+      try await learnCount(of: subject.id)
+      // The wait may have been long.
+      try checkOpen(closing: closing)
+    }
+    let staged = try stage(draft)
+    try await settle()
+    let entry = staged.entry
+    return Receipt(
+      position: staged.position, entryID: entry.id, time: entry.time, action: entry.action,
+      phase: entry.phase, outcome: entry.outcome, principal: entry.actor.id,
+      objects: entry.objects, parts: entry.parts)
+  }
+
+  private func checkOpen(closing: Bool) throws(AuditError) {
+    if let failure { throw failure }
+    guard !isClosed || closing else {
+      throw AuditError(.unavailable, during: "recording in a log that was closed")
+    }
+    // A log that cannot publish must not take all memory either.
+    guard unpublishedLength < configuration.unpublishedLimit else {
+      throw AuditError(.unavailable, during: "recording while publishing is far behind")
+    }
+  }
+
+  /// Asks the ledger for the number of a subject's last tag.
+  private func learnCount(of subject: Identifier) async throws(AuditError) {
+    let generation = counts.generation
+    let count: Int64
+    do {
+      count = try await ledger.countedEntries(of: subject)
+    } catch {
+      throw AuditError(.unavailable, during: "asking for a subject's count", cause: error)
+    }
+    // Counts that went to the ledger meanwhile may be missing in the answer.
+    if counts.generation == generation { counts.learn(count, of: subject) }
+  }
+
+  /// Gives the entry its place, its time, its tags and its commitments. Waits for nothing, so no
+  /// other entry comes in between.
+  private func stage(_ draft: EntryDraft) throws(AuditError) -> StagedEntry {
+    let reading = clock.read()
+    let time = Timestamp(milliseconds: reading.milliseconds)
+    var entry = Entry(
+      index: 0, previous: sequencer.last, time: time,
+      clock: ClockState(rawValue: reading.state.rawValue) ?? .unsynced, id: draft.id,
+      action: draft.action, phase: draft.phase, actor: draft.actor, node: configuration.node,
+      software: configuration.software, entryClass: draft.entryClass)
+    draft.fill(&entry)
+
+    var openings: [SealedOpening] = []
+    for (field, value) in draft.commits {
+      let commitment = try Commitment(to: value, as: field)
+      entry.commits[field] = try commitment.digest()
+      let address = OpeningAddress(entry: draft.id, field: field, time: time)
+      do {
+        let sealed = try sealer.seal(commitment.opening, at: address)
+        openings.append(SealedOpening(entry: draft.id, field: field, sealed: sealed))
+      } catch {
+        throw AuditError(.unavailable, during: "sealing what an entry commits to", cause: error)
+      }
+    }
+
+    var numbers: [(Identifier, Int64)] = []
+    do throws(AuditError) {
+      for subject in draft.subjects {
+        let number = counts.next(subject.id)
+        numbers.append((subject.id, number))
+        entry.subjects.append(try subject.tag(number))
+      }
+      return try sequencer.stage(entry, openings: openings, counts: numbers)
+    } catch {
+      counts.takeBack(numbers)
+      throw error
+    }
+  }
+
+  /// Returns when what was staged last is durable.
+  private func settle() async throws(AuditError) {
+    var turn = Turn.commit
+    if isCommitting {
+      turn = await withCheckedContinuation { waiting.append($0) }
+    } else {
+      isCommitting = true
+    }
+    if turn == .commit { turn = await commit() }
+    if turn == .failed {
+      throw failure ?? AuditError(.unavailable, during: "committing to the log")
+    }
+  }
+
+  /// Appends everything staged, with the head that covers it, and wakes whose entries it were.
+  private func commit() async -> Turn {
+    let callers = waiting
+    waiting = []
+    let batch = sequencer.takeBatch()
+    let before = head.size
+    do {
+      let next = SignedHead(
+        size: sequencer.size,
+        note: try Self.sign(sequencer, with: signer, origin: configuration.origin),
+        last: sequencer.last)
+      var bytes = batch.frames
+      bytes.append(contentsOf: next.frame)
+      if segmentLength >= configuration.journalSegmentLength {
+        try await store.beginJournal(at: before, with: head.frame)
+        segment = before
+        segmentLength = 0
+      }
+      try await store.append(bytes, from: before, to: next.size)
+      segmentLength += bytes.count
+      head = next
+    } catch {
+      // What the journal holds now nobody knows: only reading it again will tell.
+      failure = AuditError(.unavailable, during: "appending to the journal", cause: error)
+      for caller in callers + waiting { caller.resume(returning: .failed) }
+      waiting = []
+      isCommitting = false
+      return .failed
+    }
+    lastCommit = .now
+    for staged in batch.entries {
+      counts.commit(staged.counts)
+      openIntents.apply(staged.entry, bytes: staged.bytes)
+      unpublished.append(
+        UnpublishedEntry(
+          bytes: staged.bytes, leafHash: staged.leafHash, openings: staged.openings))
+      unpublishedLength += staged.bytes.count
+    }
+    for caller in callers { caller.resume(returning: .committed) }
+    if waiting.isEmpty {
+      isCommitting = false
+    } else {
+      waiting.removeFirst().resume(returning: .commit)
+    }
+    return .committed
+  }
+
+  private static func sign(
+    _ sequencer: Sequencer, with signer: borrowing NoteSigner, origin: String
+  ) throws(AuditError) -> [UInt8] {
+    guard
+      let checkpoint = Checkpoint(
+        origin: origin, size: sequencer.size, root: sequencer.edge.root)
+    else { throw AuditError(.invalidDraft, during: "naming the log") }
+    return try signer.sign(checkpoint).encoded
+  }
+
+  /// Records a refused caller whom nobody knows: at once, or counted with others like it.
+  ///
+  /// The first 10 from one network and for one reason within a minute are entries of their own, and
+  /// so is every one that names something known. The others become entries that say how many there
+  /// were, durable within a second while ``run()`` runs.
+  ///
+  /// - Throws: as ``record(_:)``.
+  public func recordRefusal(_ refusal: Refusal) async throws(AuditError) {
+    try checkOpen(closing: false)
+    let time = Timestamp(milliseconds: clock.read().milliseconds)
+    if let draft = refusals.take(refusal, at: time, now: .now) { _ = try await append(draft) }
+  }
+
+  private func flushRefusals(closing: Bool = false) async throws(AuditError) {
+    var drafts = refusals.flush()[...]
+    while let draft = drafts.popFirst() {
+      do {
+        _ = try await append(draft, closing: closing)
+      } catch {
+        for draft in [draft] + drafts { refusals.restore(draft) }
+        throw error
+      }
+    }
+  }
+
+  // MARK: Publishing
+
+  /// Publishes what is durable; returns when the published checkpoint covers everything that was
+  /// recorded before the call.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` if the store cannot; it may be tried again.
+  public func publish() async throws(AuditError) {
+    let target = head.size
+    while published.size < target {
+      if isPublishing {
+        await withCheckedContinuation { waitingForPublishing.append($0) }
+      } else {
+        isPublishing = true
+        defer {
+          isPublishing = false
+          for caller in waitingForPublishing { caller.resume() }
+          waitingForPublishing = []
+        }
+        try await publishOnce()
+      }
+    }
+  }
+
+  private func publishOnce() async throws(AuditError) {
+    let head = head
+    let entries = unpublished.prefix(Int(head.size - published.size))
+    var edge = published
+    var publication = try edge.add(entries)
+    let month = Timestamp(milliseconds: clock.read().milliseconds).rfc3339.prefix(7)
+    publication.history = "checkpoints/\(month)"
+    publication.checkpoint = head.note
+    do {
+      try await store.publish(publication)
+    } catch {
+      publishingFailure = error
+      throw AuditError(.unavailable, during: "publishing the log", cause: error)
+    }
+    publishingFailure = nil
+    published = edge
+    publishedNote = head.note
+    unpublishedLength -= entries.reduce(0) { $0 + $1.bytes.count }
+    unpublished.removeFirst(entries.count)
+  }
+
+  /// Removes pieces of the journal that no start needs any more.
+  private func releaseJournal(evenIfCurrent: Bool = false) async throws {
+    let segment = segment
+    guard evenIfCurrent || oldestSegment < segment, published.size >= segment else { return }
+    let snapshot = try Snapshot(position: head.position, intents: openIntents).encoded()
+    try await store.saveSnapshot(snapshot)
+    try await storeCounts()
+    if oldestSegment < segment {
+      try await store.removeJournal(beginningBefore: segment)
+      oldestSegment = segment
+    }
+  }
+
+  private func storeCounts() async throws {
+    guard let position = head.position else { return }
+    // Read together with the place: entries that become durable while the ledger stores are counted
+    // next time.
+    let durable = counts.durable
+    try await ledger.storeCounts(durable, through: position)
+    counts.stored(durable)
+  }
+
+  // MARK: Running
+
+  /// Publishes, beats and counts until the task is cancelled; then records the stop, publishes
+  /// everything and closes the log.
+  public func run() async {
+    let configuration = configuration
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await Self.repeatedly(every: configuration.aggregateInterval) {
+          try await self.flushRefusals()
+        }
+      }
+      group.addTask {
+        await Self.repeatedly(every: configuration.publishInterval) {
+          try await self.publish()
+          try await self.releaseJournal()
+        }
+      }
+      group.addTask {
+        let pace = min(configuration.heartbeatInterval, .seconds(1))
+        await Self.repeatedly(every: pace) { try await self.beatIfIdle() }
+      }
+      group.addTask {
+        await Self.repeatedly(every: configuration.partialGrace) {
+          try await self.removeSupersededPartials()
+        }
+      }
+    }
+    await close()
+  }
+
+  /// Runs until cancelled. What fails is kept in ``status`` by what failed, and tried again.
+  private static func repeatedly(
+    every interval: Duration, _ step: () async throws -> Void
+  ) async {
+    while !Task.isCancelled {
+      do {
+        try await step()
+      } catch {
+        // A log that has failed says so in ``status`` and to every caller.
+      }
+      do {
+        try await Task.sleep(for: interval)
+      } catch {
+        return
+      }
+    }
+  }
+
+  private func beatIfIdle() async throws {
+    guard ContinuousClock.now - lastCommit >= configuration.heartbeatInterval else { return }
+    _ = try await append(EntryDraft(.logHeartbeat, .single, by: system))
+  }
+
+  private func removeSupersededPartials() async throws {
+    let grace = configuration.partialGrace.components
+    try await store.removeSupersededPartials(
+      below: published.size,
+      grace: grace.seconds * 1000 + grace.attoseconds / 1_000_000_000_000_000)
+  }
+
+  private func close() async {
+    guard !isClosed else { return }
+    isClosed = true
+    do {
+      try await flushRefusals(closing: true)
+      _ = try await append(EntryDraft(.logStop, .single, by: system), closing: true)
+      try await publish()
+      try await releaseJournal(evenIfCurrent: true)
+    } catch {
+      // Nothing is lost: the next start reads the journal as after a crash, and says so.
+      publishingFailure = error
+    }
+  }
+
+  // MARK: State
+
+  /// The size and the signed note of the log as it is durable.
+  public var durableHead: (size: Int64, note: [UInt8]) { (head.size, head.note) }
+
+  /// How the log is doing.
+  public var status: LogStatus {
+    LogStatus(
+      size: head.size, publishedSize: published.size, unpublishedLength: unpublishedLength,
+      openIntents: openIntents.count, failure: failure, publishingFailure: publishingFailure)
+  }
+
+  /// What can be read now without waiting for anything.
+  func readable() -> LogReader {
+    LogReader(
+      store: store, publishedSize: published.size, publishedNote: publishedNote,
+      tail: unpublished)
+  }
+
+  nonisolated var openingSealer: any OpeningSealer { sealer }
+
+  nonisolated func publishedFile(_ path: TilePath) async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in try await store.published(path.description) }
+  }
+}
+
+/// How a log is doing, for health checks and metrics.
+public struct LogStatus: Sendable {
+  /// Entries that are durable.
+  public let size: Int64
+  /// Entries that the published checkpoint covers.
+  public let publishedSize: Int64
+  /// Bytes of entries that wait for publishing.
+  public let unpublishedLength: Int
+  public let openIntents: Int
+  /// Why the log takes no entries any more; nil while it does.
+  public let failure: AuditError?
+  /// Why the last publishing failed; nil if it did not.
+  public let publishingFailure: (any Error)?
+}

@@ -1,0 +1,113 @@
+import Cryptography
+import Encoding
+
+/// One frame of the journal, the openings and the snapshot, as
+/// `Documentation/formats/journal.md` says.
+public struct JournalFrame: Hashable, Sendable {
+  public enum Kind: UInt8, Sendable {
+    case entry = 1
+    case opening = 2
+    case head = 3
+    case position = 4
+  }
+
+  /// No frame's body is longer than this.
+  public static let maximumBodyLength = 65536
+  /// Bytes around a body: length, type and sum.
+  static let overhead = 4 + 1 + 16
+
+  public let kind: Kind
+  public let body: [UInt8]
+
+  /// Appends a frame to `bytes`.
+  ///
+  /// - Parameter body: at most ``maximumBodyLength`` bytes.
+  static func append(_ kind: Kind, _ body: [UInt8], to bytes: inout [UInt8]) {
+    precondition(body.count <= maximumBodyLength, "a frame's body is bounded")
+    bytes.append(bigEndian: UInt32(body.count))
+    let start = bytes.count
+    bytes.append(kind.rawValue)
+    bytes.append(contentsOf: body)
+    bytes.append(contentsOf: SHA256.hash(Array(bytes[start...])).bytes.prefix(16))
+  }
+
+  /// Reads the frame at `offset` and moves it behind; nil, with `offset` as it was, if the bytes
+  /// there are not one whole frame with the right sum.
+  init?(in bytes: [UInt8], at offset: inout Int) {
+    guard offset >= 0, bytes.count - offset >= Self.overhead else { return nil }
+    let length = bytes[offset..<(offset + 4)].reduce(0) { $0 << 8 | Int($1) }
+    guard length <= Self.maximumBodyLength, bytes.count - offset - Self.overhead >= length,
+      let kind = Kind(rawValue: bytes[offset + 4])
+    else { return nil }
+    let sum = offset + 5 + length
+    let expected = SHA256.hash(Array(bytes[(offset + 4)..<sum])).bytes.prefix(16)
+    guard bytes[sum..<(sum + 16)].elementsEqual(expected) else { return nil }
+    self.kind = kind
+    body = Array(bytes[(offset + 5)..<sum])
+    offset = sum + 16
+  }
+
+  /// How many of the first `bytes` are whole frames: what follows is a torn end.
+  public static func wholeLength(of bytes: [UInt8]) -> Int {
+    var offset = 0
+    while JournalFrame(in: bytes, at: &offset) != nil {}
+    return offset
+  }
+
+  /// Whether a signed head lies anywhere in the bytes from `offset` on, at any alignment.
+  ///
+  /// A damaged length hides where the next frame begins, so every offset is tried.
+  static func holdsHead(_ bytes: [UInt8], from offset: Int) -> Bool {
+    guard bytes.count - offset >= overhead else { return false }
+    for start in offset...(bytes.count - overhead) where bytes[start + 4] == Kind.head.rawValue {
+      var position = start
+      if JournalFrame(in: bytes, at: &position)?.kind == .head { return true }
+    }
+    return false
+  }
+}
+
+extension [UInt8] {
+  mutating func append(bigEndian value: UInt32) {
+    for shift in stride(from: 24, through: 0, by: -8) {
+      append(UInt8(truncatingIfNeeded: value >> UInt32(shift)))
+    }
+  }
+
+  mutating func append(bigEndian value: UInt64) {
+    for shift in stride(from: 56, through: 0, by: -8) {
+      append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
+    }
+  }
+}
+
+/// The opening of one field of one entry, still sealed: the body of an opening's frame.
+struct SealedOpening: Hashable, Sendable {
+  let entry: Identifier
+  let field: CommitField
+  let sealed: [UInt8]
+
+  init(entry: Identifier, field: CommitField, sealed: [UInt8]) {
+    self.entry = entry
+    self.field = field
+    self.sealed = sealed
+  }
+
+  /// Reads a frame's body; nil if it has another form.
+  init?(parsing body: [UInt8]) {
+    guard body.count >= 17, let entry = Identifier(bytes: Array(body[..<16])) else { return nil }
+    let length = Int(body[16])
+    guard body.count - 17 >= length,
+      let field = CommitField(
+        rawValue: String(decoding: body[17..<(17 + length)], as: UTF8.self))
+    else { return nil }
+    self.entry = entry
+    self.field = field
+    sealed = Array(body[(17 + length)...])
+  }
+
+  var encoded: [UInt8] {
+    let name = Array(field.rawValue.utf8)
+    return entry.bytes + [UInt8(name.count)] + name + sealed
+  }
+}

@@ -1,0 +1,30 @@
+public import Encoding
+
+/// Who the log is, and how it is paced.
+public struct LogConfiguration: Sendable {
+  /// The log's name for ever: the host name fixed at `init`, and `/callvault`.
+  public var origin: String
+  /// The practice; also the actor of what the program does by itself.
+  public var tenant: Identifier
+  public var node: NodeName
+  public var software: SoftwareName
+  /// How long at most until what is durable is also published.
+  public var publishInterval: Duration = .seconds(1)
+  /// How long at most without an entry: an older checkpoint means that the log does not run.
+  public var heartbeatInterval: Duration = .seconds(600)
+  /// How often counted refusals become entries. At most a second, or a crash loses more.
+  public var aggregateInterval: Duration = .milliseconds(500)
+  /// How long partial tiles that newer ones supersede stay for readers of an older checkpoint.
+  public var partialGrace: Duration = .seconds(600)
+  /// Bytes after which a new piece of the journal begins.
+  public var journalSegmentLength = 8 << 20
+  /// Bytes of entries that may wait for publishing before the log refuses more.
+  public var unpublishedLimit = 256 << 20
+
+  public init(origin: String, tenant: Identifier, node: NodeName, software: SoftwareName) {
+    self.origin = origin
+    self.tenant = tenant
+    self.node = node
+    self.software = software
+  }
+}

@@ -1,0 +1,240 @@
+public import Cryptography
+public import Encoding
+
+/// Which entries a question is about; every condition must hold.
+public struct EntryFilter: Sendable {
+  /// Any of these; nil for every action.
+  public var actions: Set<Action>?
+  /// Who acted, or on whose behalf.
+  public var actor: Identifier?
+  /// An object or the batch that the entry names.
+  public var object: Identifier?
+  /// From this time on.
+  public var since: Timestamp?
+  /// Before this time.
+  public var until: Timestamp?
+  public var indices: Range<Int64>
+
+  public init(indices: Range<Int64> = 0..<Int64.max) {
+    self.indices = indices
+  }
+
+  func matches(_ entry: Entry) -> Bool {
+    if let actions, !actions.contains(entry.action) { return false }
+    if let actor, entry.actor.id != actor, entry.behalf != actor { return false }
+    if let object, !entry.objects.contains(object), entry.run != object { return false }
+    if let since, entry.time < since { return false }
+    if let until, entry.time >= until { return false }
+    return true
+  }
+}
+
+/// An entry with the bytes that are its leaf.
+public struct LoggedEntry: Hashable, Sendable {
+  public let entry: Entry
+  public let bytes: [UInt8]
+}
+
+/// One page of an answer.
+public struct EntryPage: Sendable {
+  /// In order of index.
+  public let entries: [LoggedEntry]
+  /// Where to go on asking; nil when the log was read to its end. A page may be short, or empty, and
+  /// still have a next one: how much one question reads is bounded.
+  public let next: Int64?
+}
+
+/// What was published at one moment, and the durable entries beyond it.
+struct LogReader: Sendable {
+  /// Entries that one question looks at, at most.
+  static let scanLimit: Int64 = 1 << 16
+
+  let store: any LogStore
+  let publishedSize: Int64
+  let publishedNote: [UInt8]?
+  let tail: [UnpublishedEntry]
+
+  var size: Int64 { publishedSize + Int64(tail.count) }
+
+  /// The entries of one bundle, as far as there are any.
+  func bundle(_ number: Int64) async throws(AuditError) -> [[UInt8]] {
+    var entries: [[UInt8]] = []
+    if let path = TilePath.bundle(number, inLogOf: publishedSize) {
+      entries = try EntryBundle.parse(try await store.file(path), count: path.width)
+    }
+    let start = number << 8 + Int64(entries.count)
+    let first = Int(max(0, start - publishedSize))
+    let room = TilePath.fullWidth - entries.count
+    if entries.count < TilePath.fullWidth, first < tail.count {
+      entries += tail[first..<min(tail.count, first + room)].map(\.bytes)
+    }
+    return entries
+  }
+
+  func entries(
+    matching filter: EntryFilter, limit: Int
+  ) async throws(AuditError) -> EntryPage {
+    let end = min(filter.indices.upperBound, size)
+    var index = max(0, filter.indices.lowerBound)
+    let scanEnd = min(end, index + Self.scanLimit)
+    // An entry that names an id holds its text: most need not be parsed to be passed over.
+    let needles = [filter.actor, filter.object].compactMap { $0.map { Array($0.description.utf8) } }
+    var found: [LoggedEntry] = []
+    while index < scanEnd {
+      let bundle = try await bundle(index >> 8)
+      guard index & 0xff < bundle.count else { break }
+      for bytes in bundle[Int(index & 0xff)...] {
+        guard index < scanEnd else { break }
+        guard found.count < limit else { return EntryPage(entries: found, next: index) }
+        index += 1
+        guard needles.allSatisfy({ bytes.holds($0) }) else { continue }
+        let entry = try Entry(parsing: bytes)
+        if filter.matches(entry) { found.append(LoggedEntry(entry: entry, bytes: bytes)) }
+      }
+    }
+    return EntryPage(entries: found, next: index < end ? index : nil)
+  }
+
+  func leafHash(at index: Int64) async throws(AuditError) -> SHA256Digest {
+    guard index >= 0, index < size else {
+      throw AuditError(.notFound, during: "reading an entry")
+    }
+    if index >= publishedSize { return tail[Int(index - publishedSize)].leafHash }
+    guard let path = TilePath.tile(0, index >> 8, inTreeOf: publishedSize) else {
+      throw AuditError(.notFound, during: "reading an entry")
+    }
+    return try Tile(path, parsing: try await store.file(path)).hashes[Int(index & 0xff)]
+  }
+
+  func proof(of index: Int64) async throws(AuditError) -> TLogProof {
+    guard index >= 0, index < publishedSize, let publishedNote else {
+      throw AuditError(.notFound, during: "proving an entry")
+    }
+    let note = try SignedNote(parsing: publishedNote)
+    let checkpoint = try Checkpoint(parsing: note.text)
+    let proof = try await InclusionProof(index: index, size: publishedSize) {
+      path throws(AuditError) in
+      try await store.file(path)
+    }
+    // Tiles are not trusted, and a proof that does not hold must not be handed out.
+    guard proof.verifies(leaf: try await leafHash(at: index), root: checkpoint.root) else {
+      throw AuditError(.damaged, during: "proving an entry from stored tiles")
+    }
+    return TLogProof(proof: proof, checkpoint: note)
+  }
+
+  /// What the commitments of an entry stand for, as far as their openings are there and open.
+  func openings(
+    of entry: Entry, with sealer: any OpeningSealer
+  ) async throws(AuditError) -> [CommitField: [UInt8]] {
+    var sealed: [CommitField: [UInt8]] = [:]
+    func take(_ body: [UInt8]) {
+      if let opening = SealedOpening(parsing: body), opening.entry == entry.id {
+        sealed[opening.field] = opening.sealed
+      }
+    }
+    if entry.index >= publishedSize {
+      guard entry.index < size else { throw AuditError(.notFound, during: "reading openings") }
+      for body in tail[Int(entry.index - publishedSize)].openings { take(body) }
+    } else {
+      let bytes = try await store.reading { store in
+        try await store.openings(ofBundle: entry.index >> 8)
+      }
+      var offset = 0
+      while let bytes, let frame = JournalFrame(in: bytes, at: &offset) { take(frame.body) }
+    }
+    var values: [CommitField: [UInt8]] = [:]
+    for (field, digest) in entry.commits {
+      guard let bytes = sealed[field] else { continue }
+      let address = OpeningAddress(entry: entry.id, field: field, time: entry.time)
+      // What does not open any more was erased: that is the purpose, not an error.
+      guard let opening = try? sealer.open(bytes, at: address) else { continue }
+      let commitment = try Commitment(opening: opening, of: field)
+      guard try commitment.opens(digest) else {
+        throw AuditError(.notAuthentic, during: "comparing an opening with its commitment")
+      }
+      values[field] = commitment.value
+    }
+    return values
+  }
+}
+
+extension AuditLog {
+  /// Returns entries that match, oldest first, durable ones that are not published yet included.
+  ///
+  /// - Parameters:
+  ///   - filter: which; go on with the page's `next` as the lower bound of its indices.
+  ///   - limit: at most so many, 1 to 1000.
+  /// - Throws: ``AuditError/Code/damaged`` if a bundle that should be there is not or does not read.
+  @concurrent public nonisolated func entries(
+    matching filter: EntryFilter, limit: Int = 100
+  ) async throws(AuditError) -> EntryPage {
+    try await readable().entries(matching: filter, limit: min(max(limit, 1), 1000))
+  }
+
+  /// The leaf hash of an entry, for comparing a place that something outside relies on.
+  ///
+  /// - Throws: ``AuditError/Code/notFound``, ``AuditError/Code/damaged``.
+  public nonisolated func leafHash(at index: Int64) async throws(AuditError) -> SHA256Digest {
+    try await readable().leafHash(at: index)
+  }
+
+  /// Whether `position` is in this log.
+  ///
+  /// - Throws: ``AuditError/Code/damaged``.
+  public nonisolated func contains(_ position: LogPosition) async throws(AuditError) -> Bool {
+    let reader = await readable()
+    guard position.index >= 0, position.index < reader.size else { return false }
+    return try await reader.leafHash(at: position.index) == position.leafHash
+  }
+
+  /// The proof that an entry is in the log, under a published head; publishes first if it must.
+  ///
+  /// - Throws: ``AuditError/Code/notFound``; ``AuditError/Code/damaged`` if the stored tiles do not
+  ///   prove it.
+  @concurrent public nonisolated func proof(
+    of index: Int64
+  ) async throws(AuditError) -> TLogProof {
+    if await readable().publishedSize <= index { try await publish() }
+    return try await readable().proof(of: index)
+  }
+
+  /// What the commitments of an entry stand for. Those whose openings were destroyed are left out.
+  ///
+  /// - Throws: ``AuditError/Code/notAuthentic`` if an opening is not what the entry commits to.
+  public nonisolated func openings(
+    of entry: Entry
+  ) async throws(AuditError) -> [CommitField: [UInt8]] {
+    try await readable().openings(of: entry, with: openingSealer)
+  }
+
+  /// The published checkpoint, or nil before the first.
+  public var publishedCheckpoint: [UInt8]? { readable().publishedNote }
+
+  /// A published tile or bundle, or nil: it never was, or a partial one was superseded.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
+  public nonisolated func published(_ path: TilePath) async throws(AuditError) -> [UInt8]? {
+    try await publishedFile(path)
+  }
+}
+
+extension [UInt8] {
+  /// Whether `needle` occurs here.
+  fileprivate func holds(_ needle: [UInt8]) -> Bool {
+    guard let first = needle.first, count >= needle.count else { return needle.isEmpty }
+    let (hay, pin) = (span, needle.span)
+    var start = 0
+    search: while start <= hay.count - pin.count {
+      if hay[start] == first {
+        for offset in 1..<pin.count where hay[start + offset] != pin[offset] {
+          start += 1
+          continue search
+        }
+        return true
+      }
+      start += 1
+    }
+    return false
+  }
+}

@@ -1,0 +1,205 @@
+import Cryptography
+import Encoding
+
+/// What a start finds: the published log, and the journal that goes beyond it.
+///
+/// The rules, and what each refusal means, are in `Documentation/formats/journal.md`.
+struct LogRecovery: Sendable {
+  /// An entry that the journal holds.
+  struct Entry: Sendable {
+    let entry: Audit.Entry
+    let bytes: [UInt8]
+  }
+
+  let published: PublishedEdge
+  /// The signed note of `published`.
+  let publishedNote: [UInt8]?
+  private(set) var sequencer: Sequencer
+  /// Entries of the journal from `published.size` on.
+  private(set) var unpublished: [UnpublishedEntry] = []
+  /// All entries of the journal, from the first index it holds.
+  private(set) var replayed: [Entry] = []
+  private(set) var firstReplayed: Int64 = 0
+  /// Begin of the oldest piece of the journal.
+  private(set) var firstSegment: Int64 = 0
+  /// Size of the last signed head.
+  private(set) var headSize: Int64 = 0
+
+  var size: Int64 { sequencer.size }
+  /// How many entries are whole but were covered by no head.
+  var keptEntries: [Audit.Entry] {
+    replayed.suffix(Int(size - headSize)).map(\.entry)
+  }
+
+  /// Reads everything, cuts a torn tail, and changes nothing else.
+  ///
+  /// - Throws: ``AuditError/Code/damaged``, ``AuditError/Code/notAuthentic``, or
+  ///   ``AuditError/Code/unavailable`` when the store cannot be read.
+  init(from store: any LogStore, key: VerifierKey) async throws(AuditError) {
+    let published: PublishedEdge
+    if let note = try await store.reading({ store in try await store.published("checkpoint") }) {
+      let checkpoint = try Self.head(note, key: key)
+      published = try await PublishedEdge(of: checkpoint) { path throws(AuditError) in
+        try await store.file(path)
+      }
+      publishedNote = note
+    } else {
+      published = PublishedEdge()
+      publishedNote = nil
+    }
+    self.published = published
+    sequencer = Sequencer(edge: published.tree, last: published.last)
+
+    let segments = try await store.reading { store in try await store.journalSegments() }
+    guard let first = segments.first else {
+      // Published entries come from a journal, whose last piece is never removed.
+      guard published.size == 0 else {
+        throw AuditError(.damaged, during: "looking for the journal of a published log")
+      }
+      return
+    }
+    guard first <= published.size else {
+      throw AuditError(.damaged, during: "joining the journal to the published log")
+    }
+    firstSegment = first
+    firstReplayed = first
+    var replay = Replay(index: first, published: published, key: key)
+    for (number, segment) in segments.enumerated() {
+      guard segment == replay.index else {
+        throw AuditError(.damaged, during: "joining two pieces of the journal")
+      }
+      let bytes = try await store.reading { store in
+        try await store.journal(beginningAt: segment)
+      }
+      var offset = 0
+      while let frame = JournalFrame(in: bytes, at: &offset) { try replay.take(frame) }
+      replay.openings = []
+      if offset == bytes.count { continue }
+      guard number == segments.count - 1, !JournalFrame.holdsHead(bytes, from: offset) else {
+        throw AuditError(.damaged, during: "reading the journal")
+      }
+      let length = offset
+      try await store.reading { store in
+        try await store.cutJournal(beginningAt: segment, to: length)
+      }
+    }
+    guard replay.index >= published.size else {
+      throw AuditError(.damaged, during: "comparing the journal with what is published from it")
+    }
+    // Only the last signature is checked: it covers the roots of all before it.
+    if let note = replay.lastHead { _ = try Self.head(note, key: key) }
+    headSize = max(replay.headSize, published.size)
+    sequencer = Sequencer(edge: replay.edge, last: replay.last ?? published.last)
+    unpublished = replay.unpublished
+    replayed = replay.entries
+  }
+
+  /// Checks the signature of one of our heads.
+  private static func head(_ note: [UInt8], key: VerifierKey) throws(AuditError) -> Checkpoint {
+    try VerifiedCheckpoint(SignedNote(parsing: note), key: key).checkpoint
+  }
+}
+
+/// The journal's frames in order, checked against each other and against the published log.
+private struct Replay {
+  /// The index that the next entry must have.
+  var index: Int64
+  let published: PublishedEdge
+  let key: VerifierKey
+  var edge: TreeEdge
+  /// Leaf hash of the entry before `index`; nil where the journal begins in the middle.
+  var last: SHA256Digest?
+  var entries: [LogRecovery.Entry] = []
+  var unpublished: [UnpublishedEntry] = []
+  var openings: [SealedOpening] = []
+  var lastHead: [UInt8]?
+  var headSize: Int64 = 0
+
+  init(index: Int64, published: PublishedEdge, key: VerifierKey) {
+    self.index = index
+    self.published = published
+    self.key = key
+    edge = published.tree
+    if index == published.size { last = published.last }
+    headSize = index
+  }
+
+  mutating func take(_ frame: JournalFrame) throws(AuditError) {
+    switch frame.kind {
+    case .opening:
+      guard let opening = SealedOpening(parsing: frame.body) else {
+        throw AuditError(.damaged, during: "reading an opening in the journal")
+      }
+      openings.append(opening)
+    case .entry:
+      try take(entry: frame.body)
+    case .head:
+      try take(head: frame.body)
+    case .position:
+      throw AuditError(.damaged, during: "reading a frame that no journal has")
+    }
+  }
+
+  private mutating func take(entry bytes: [UInt8]) throws(AuditError) {
+    let entry: Entry
+    do {
+      entry = try Entry(parsing: bytes)
+    } catch {
+      throw AuditError(.damaged, during: "reading an entry in the journal", cause: error)
+    }
+    guard entry.index == index, last == nil || entry.previous == last else {
+      throw AuditError(.damaged, during: "chaining the entries of the journal")
+    }
+    guard openings.allSatisfy({ $0.entry == entry.id }) else {
+      throw AuditError(.damaged, during: "joining openings to their entry")
+    }
+    let leaf = MerkleTree.leafHash(bytes)
+    if index >= published.size {
+      edge.append(leaf)
+      unpublished.append(
+        UnpublishedEntry(bytes: bytes, leafHash: leaf, openings: openings.map(\.encoded)))
+    } else if index == published.size - 1, leaf != published.last {
+      throw AuditError(.damaged, during: "comparing the journal with what is published from it")
+    }
+    openings = []
+    entries.append(LogRecovery.Entry(entry: entry, bytes: bytes))
+    last = leaf
+    index += 1
+  }
+
+  private mutating func take(head note: [UInt8]) throws(AuditError) {
+    let checkpoint: Checkpoint
+    do {
+      checkpoint = try Checkpoint(parsing: SignedNote(parsing: note).text)
+    } catch {
+      throw AuditError(.damaged, during: "reading a head in the journal", cause: error)
+    }
+    guard checkpoint.origin == key.name, checkpoint.size == index,
+      index < published.size || checkpoint.root == edge.root
+    else { throw AuditError(.damaged, during: "comparing a head with the entries before it") }
+    lastHead = note
+    headSize = index
+  }
+}
+
+extension LogStore {
+  /// Calls the store and says that the log is unavailable when it fails.
+  func reading<Result: Sendable>(
+    _ body: (any LogStore) async throws -> Result
+  ) async throws(AuditError) -> Result {
+    do {
+      return try await body(self)
+    } catch {
+      throw AuditError(.unavailable, during: "reading the stored log", cause: error)
+    }
+  }
+
+  /// A published tile or bundle that must be there.
+  ///
+  /// - Throws: ``AuditError/Code/damaged`` when it is not.
+  func file(_ path: TilePath) async throws(AuditError) -> [UInt8] {
+    guard let bytes = try await reading({ store in try await store.published(path.description) })
+    else { throw AuditError(.damaged, during: "reading a tile that should be published") }
+    return bytes
+  }
+}

@@ -1,0 +1,58 @@
+import Encoding
+
+/// An intent without an outcome.
+///
+/// Found at start it was interrupted: whatever it asked for may have happened.
+public struct OpenIntent: Hashable, Sendable {
+  /// The intent as it stands in the log.
+  public let entry: Entry
+
+  /// Makes the draft of the outcome that closes it, marked as written in recovery.
+  ///
+  /// - Parameters:
+  ///   - outcome: ``OutcomeCode/presumed`` where content may have left.
+  ///   - actor: the program, not the person whose intent it was: that one did not write this.
+  ///   - subjects: the keys of those the intent was about.
+  public func recovery(
+    _ outcome: OutcomeCode, because reason: Reason? = .interrupted,
+    by actor: Actor, about subjects: [SubjectKey] = []
+  ) -> EntryDraft {
+    var draft = EntryDraft(
+      entry.action, .outcome, by: actor, on: entry.objects, parts: entry.parts)
+    draft.ref = entry.id
+    draft.outcome = outcome
+    draft.reason = reason
+    draft.behalf = entry.actor.id
+    draft.session = entry.session
+    draft.request = entry.request
+    draft.subjects = subjects
+    draft.purpose = entry.purpose
+    draft.entryClass = entry.entryClass
+    draft.flags = [.recovered]
+    return draft
+  }
+}
+
+/// The intents that no outcome has closed, in memory and in the snapshot.
+struct OpenIntents: Sendable {
+  private var entries: [Identifier: [UInt8]] = [:]
+
+  /// Takes an entry in the order of the log.
+  mutating func apply(_ entry: Entry, bytes: [UInt8]) {
+    switch entry.phase {
+    case .intent: entries[entry.id] = bytes
+    case .outcome:
+      if let reference = entry.reference { entries[reference] = nil }
+    case .single: break
+    }
+  }
+
+  /// In order of index.
+  func list() throws(AuditError) -> [OpenIntent] {
+    var list: [OpenIntent] = []
+    for bytes in entries.values { list.append(OpenIntent(entry: try Entry(parsing: bytes))) }
+    return list.sorted { $0.entry.index < $1.entry.index }
+  }
+
+  var count: Int { entries.count }
+}

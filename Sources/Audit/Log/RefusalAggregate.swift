@@ -1,0 +1,187 @@
+import Cryptography
+import Encoding
+
+/// A refused caller whom nobody knows, as the log counts them.
+public struct Refusal: Sendable {
+  /// What is recorded if this refusal becomes an entry of its own: a single entry with the outcome
+  /// ``OutcomeCode/refused`` and the rule as its reason.
+  public var draft: EntryDraft
+  /// The address the request came from, as text; it is committed to as ``CommitField/via``.
+  public var source: String
+  /// Whether the request named an existing object or a known person: then it is never only counted.
+  public var namesKnown: Bool
+
+  public init(_ draft: EntryDraft, from source: String, namesKnown: Bool) {
+    self.draft = draft
+    self.source = source
+    self.namesKnown = namesKnown
+  }
+}
+
+/// Counts refusals by (source prefix, rule), so that a flood of them is a few entries and not a disk
+/// full of them.
+///
+/// A value; time is passed in. Specified in `Documentation/formats/audit-log.md`.
+struct RefusalAggregates: Sendable {
+  /// How many of one key in a window become entries of their own.
+  static let singles = 10
+  static let window: Duration = .seconds(60)
+  /// Keys told apart in one window; the rest is counted together by rule.
+  static let maximumKeys = 256
+
+  struct Key: Hashable {
+    let prefix: String
+    let reason: Reason?
+  }
+
+  struct Aggregate {
+    /// The first refusal counted.
+    var draft: EntryDraft
+    var count: Int64
+    var first: Timestamp
+    var last: Timestamp
+  }
+
+  private var seen: [Key: Int] = [:]
+  private var waiting: [Key: Aggregate] = [:]
+  private var windowStart: ContinuousClock.Instant?
+
+  var isEmpty: Bool { waiting.isEmpty }
+
+  /// Counts a refusal, or says that it must be recorded alone.
+  ///
+  /// - Returns: the draft to record now, or nil if the refusal was counted.
+  mutating func take(
+    _ refusal: Refusal, at time: Timestamp, now: ContinuousClock.Instant
+  ) -> EntryDraft? {
+    if let start = windowStart, now - start < Self.window {
+    } else {
+      windowStart = now
+      seen = [:]
+    }
+    var draft = refusal.draft
+    draft.commits[.via] = Array(refusal.source.utf8.prefix(Commitment.maximumValueLength))
+    if refusal.namesKnown { return draft }
+    var key = Key(prefix: SourcePrefix(refusal.source).text, reason: draft.reason)
+    if seen[key] == nil, seen.count >= Self.maximumKeys {
+      key = Key(prefix: "*", reason: draft.reason)
+      seen[key] = Self.singles
+    }
+    let number = seen[key, default: 0]
+    seen[key] = number + 1
+    if number < Self.singles { return draft }
+    if var aggregate = waiting[key] {
+      aggregate.count += 1
+      aggregate.last = max(time, aggregate.last)
+      waiting[key] = aggregate
+      return nil
+    }
+    // What one caller sent says nothing of the others.
+    draft.objects = []
+    draft.parts = []
+    draft.subjects = []
+    draft.session = nil
+    draft.request = nil
+    draft.commits = [.via: Array(key.prefix.utf8)]
+    waiting[key] = Aggregate(draft: draft, count: 1, first: time, last: time)
+    return nil
+  }
+
+  /// Returns what was counted since the last call, as drafts.
+  mutating func flush() -> [EntryDraft] {
+    defer { waiting = [:] }
+    return waiting.values.map { aggregate in
+      var draft = aggregate.draft
+      draft.id = .random()
+      draft.count = aggregate.count
+      draft.first = aggregate.first
+      draft.last = aggregate.last
+      return draft
+    }
+  }
+
+  /// Counts again what could not be recorded.
+  mutating func restore(_ draft: EntryDraft) {
+    guard let count = draft.count, let first = draft.first, let last = draft.last else { return }
+    let prefix = String(decoding: draft.commits[.via] ?? [], as: UTF8.self)
+    let key = Key(prefix: prefix, reason: draft.reason)
+    var aggregate =
+      waiting[key] ?? Aggregate(draft: draft, count: 0, first: first, last: last)
+    aggregate.count += count
+    aggregate.first = min(aggregate.first, first)
+    aggregate.last = max(aggregate.last, last)
+    waiting[key] = aggregate
+  }
+}
+
+/// The network a refused caller sits in: the first 24 bits of an IPv4 address, 48 of an IPv6.
+struct SourcePrefix: Hashable {
+  let text: String
+
+  /// Takes any text: what is no address is its own prefix.
+  init(_ source: String) {
+    if let octets = Self.octets(source) {
+      text = octets.prefix(3).map(String.init).joined(separator: ".") + ".0/24"
+    } else if let groups = Self.groups(source) {
+      if groups[..<5].allSatisfy({ $0 == 0 }), groups[5] == 0xffff {
+        // An IPv4 caller on a socket of both kinds.
+        text = "\(groups[6] >> 8).\(groups[6] & 0xff).\(groups[7] >> 8).0/24"
+      } else {
+        text = groups.prefix(3).map { String($0, radix: 16) }.joined(separator: ":") + "::/48"
+      }
+    } else {
+      text = String(source.prefix(64))
+    }
+  }
+
+  private static func octets(_ source: some StringProtocol) -> [UInt8]? {
+    let parts = source.split(separator: ".", omittingEmptySubsequences: false)
+    let octets = parts.compactMap { UInt8($0) }
+    return parts.count == 4 && octets.count == 4 ? octets : nil
+  }
+
+  /// The eight groups of an IPv6 address; a zone after `%` is not looked at.
+  private static func groups(_ source: String) -> [UInt16]? {
+    guard source.utf8.count <= 64, source.contains(":") else { return nil }
+    var address = source.prefix { $0 != "%" }
+    var tail: [UInt16] = []
+    if address.contains("."), let colon = address.lastIndex(of: ":") {
+      guard let octets = octets(address[address.index(after: colon)...]) else { return nil }
+      tail = [
+        UInt16(octets[0]) << 8 | UInt16(octets[1]), UInt16(octets[2]) << 8 | UInt16(octets[3]),
+      ]
+      address = address[...colon]
+      if !address.hasSuffix("::") { address = address.dropLast() }
+    }
+    guard let gap = doubleColon(in: address) else {
+      guard let groups = hexGroups(address) else { return nil }
+      return groups.count + tail.count == 8 ? groups + tail : nil
+    }
+    guard let head = hexGroups(address[..<gap]),
+      let rest = hexGroups(address[address.index(gap, offsetBy: 2)...])
+    else { return nil }
+    let missing = 8 - head.count - rest.count - tail.count
+    guard missing >= 0 else { return nil }
+    return head + Array(repeating: 0, count: missing) + rest + tail
+  }
+
+  private static func doubleColon(in address: Substring) -> Substring.Index? {
+    var previous: Substring.Index?
+    for index in address.indices {
+      if address[index] == ":" {
+        if let previous { return previous }
+        previous = index
+      } else {
+        previous = nil
+      }
+    }
+    return nil
+  }
+
+  private static func hexGroups(_ text: Substring) -> [UInt16]? {
+    guard !text.isEmpty else { return [] }
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let groups = parts.compactMap { UInt16($0, radix: 16) }
+    return groups.count == parts.count && groups.count <= 8 ? groups : nil
+  }
+}

@@ -1,0 +1,56 @@
+import Encoding
+
+/// How many entries each subject has: what numbers the next tag.
+///
+/// Two views of one count. `assigned` runs ahead with what is staged; `durable` holds what batches on
+/// disk have made true since the ledger last stored, and is what the ledger gets.
+struct SubjectCounts: Sendable {
+  private var assigned: [Identifier: Int64] = [:]
+  private(set) var durable: [Identifier: Int64] = [:]
+  /// Raised whenever counts leave this memory for the ledger: a number read from the ledger before
+  /// may be an old one.
+  private(set) var generation = 0
+
+  /// What is known here; nil means that the ledger knows.
+  func count(of subject: Identifier) -> Int64? { assigned[subject] }
+
+  /// Takes what the ledger said, unless something newer is here.
+  mutating func learn(_ count: Int64, of subject: Identifier) {
+    if assigned[subject] == nil { assigned[subject] = count }
+  }
+
+  /// Numbers the subject's next entry.
+  ///
+  /// - Precondition: the count is known.
+  mutating func next(_ subject: Identifier) -> Int64 {
+    guard let count = assigned[subject] else {
+      preconditionFailure("the count is read from the ledger first")
+    }
+    assigned[subject] = count + 1
+    return count + 1
+  }
+
+  /// Takes back numbers of an entry that could not be staged.
+  mutating func takeBack(_ counts: [(Identifier, Int64)]) {
+    for (subject, count) in counts.reversed() { assigned[subject] = count - 1 }
+  }
+
+  /// Notes that entries with these numbers are durable.
+  mutating func commit(_ counts: [(Identifier, Int64)]) {
+    for (subject, count) in counts { durable[subject] = count }
+  }
+
+  /// Counts an entry found at start, whose subject's stored count is known.
+  mutating func replay(_ subject: Identifier) {
+    durable[subject] = next(subject)
+  }
+
+  /// Forgets what the ledger holds now.
+  mutating func stored(_ counts: [Identifier: Int64]) {
+    for (subject, count) in counts {
+      if durable[subject] == count { durable[subject] = nil }
+      if assigned[subject] == count { assigned[subject] = nil }
+    }
+    generation += 1
+  }
+}

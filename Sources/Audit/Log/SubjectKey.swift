@@ -1,0 +1,46 @@
+public import Cryptography
+public import Encoding
+
+/// The key from which the tags of one subject's entries are made: K_P of
+/// `Documentation/formats/audit-log.md`.
+///
+/// A subject is a patient, or a call of whom no patient is known. The key is random, sealed in the
+/// catalog, and committed to when the subject is introduced; who holds it finds every entry about
+/// the subject and can show that the next tag is absent.
+public struct SubjectKey: Sendable {
+  /// Key length in bytes.
+  public static let byteCount = 32
+
+  /// The subject: a patient's id, or a call's.
+  public let id: Identifier
+  private let key: SharedSecret
+
+  /// - Parameter key: ``byteCount`` random bytes.
+  public init(id: Identifier, key: SharedSecret) {
+    self.id = id
+    self.key = key
+  }
+
+  /// The tag of the subject's entry number `ordinal`, counted from 1.
+  ///
+  /// HMAC-SHA-256(K, `callvault/subject/v1` ‖ u64be ordinal), its first 16 bytes.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` when the cryptographic library fails.
+  public func tag(_ ordinal: Int64) throws(AuditError) -> SubjectTag {
+    var message = Array("callvault/subject/v1".utf8)
+    message.append(bigEndian: UInt64(bitPattern: ordinal))
+    do {
+      let digest = try key.withBytes { bytes throws(CryptographyError) in
+        try HMACSHA256.authenticate(message, key: bytes)
+      }
+      guard let tag = SubjectTag(bytes: Array(digest.prefix(SubjectTag.byteCount))) else {
+        throw AuditError(.unavailable, during: "tagging a subject")
+      }
+      return tag
+    } catch let error as AuditError {
+      throw error
+    } catch {
+      throw AuditError(.unavailable, during: "tagging a subject", cause: error)
+    }
+  }
+}
