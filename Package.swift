@@ -72,6 +72,10 @@ let tests: [Target] = [
   .testTarget(name: "ThreadingTests", dependencies: ["Threading"], path: "Tests/ThreadingTests"),
   .testTarget(
     name: "DurableTests", dependencies: ["Durable", "FaultInjection"], path: "Tests/DurableTests"),
+  .testTarget(
+    name: "DatabaseTests", dependencies: ["Database", "FaultInjection"],
+    path: "Tests/DatabaseTests"),
+  .testTarget(name: "YAMLTests", dependencies: ["YAML"], path: "Tests/YAMLTests"),
   // The probe's child as a program of its own, and children that misbehave.
   .executableTarget(
     name: "audio-probe-child", dependencies: ["AudioProbe", "CLinux"],
