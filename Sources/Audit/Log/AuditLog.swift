@@ -13,8 +13,9 @@ public actor AuditLog {
   public nonisolated let configuration: LogConfiguration
   /// What checks the log's heads.
   public nonisolated let verifierKey: VerifierKey
-  /// Intents that a crash left without an outcome, in order of index. Whoever knows what they were
-  /// for closes each with ``OpenIntent/recovery(_:because:by:about:)``.
+  /// Intents that a crash left without an outcome, in order of index.
+  ///
+  /// Whoever knows what they were for closes each with ``OpenIntent/recovery(_:because:by:about:)``.
   public nonisolated let unfinishedIntents: [OpenIntent]
 
   private let store: any LogStore
@@ -74,6 +75,7 @@ public actor AuditLog {
   ///   - openings: seals what commitments stand for.
   ///   - subjects: the catalog's counts.
   ///   - clock: gives each entry its time.
+  /// - Returns: the log, which commits from now on; ``run()`` publishes it.
   /// - Throws: ``AuditError/Code/damaged`` or ``AuditError/Code/notAuthentic`` if what is stored is
   ///   not what was written, ``AuditError/Code/inconsistent`` if the ledger counts to a place that
   ///   this log does not have, ``AuditError/Code/unavailable`` if it cannot be read or written.
@@ -214,8 +216,9 @@ public actor AuditLog {
     if counts.generation == generation { counts.learn(count, of: subject) }
   }
 
-  /// Gives the entry its place, its time, its tags and its commitments. Waits for nothing, so no
-  /// other entry comes in between.
+  /// Gives the entry its place, its time, its tags and its commitments.
+  ///
+  /// Waits for nothing, so no other entry comes in between.
   private func stage(_ draft: EntryDraft) throws(AuditError) -> StagedEntry {
     let reading = clock.read()
     let time = Timestamp(milliseconds: reading.milliseconds)
@@ -446,7 +449,9 @@ public actor AuditLog {
     await close()
   }
 
-  /// Runs until cancelled. What fails is kept in ``status`` by what failed, and tried again.
+  /// Runs until cancelled.
+  ///
+  /// What fails is kept in ``status`` by what failed, and tried again.
   private static func repeatedly(
     every interval: Duration, _ step: () async throws -> Void
   ) async {
@@ -470,10 +475,7 @@ public actor AuditLog {
   }
 
   private func removeSupersededPartials() async throws {
-    let grace = configuration.partialGrace.components
-    try await store.removeSupersededPartials(
-      below: published.size,
-      grace: grace.seconds * 1000 + grace.attoseconds / 1_000_000_000_000_000)
+    try await store.removeSupersededPartials(below: published.size)
   }
 
   private func close() async {

@@ -21,10 +21,12 @@ public struct EntryDraft: Sendable {
   public var session: Identifier?
   /// The request's id, ours and never the client's.
   public var request: Identifier?
-  /// What it was done to; with ``subjects`` at most 100. The log puts the subjects first, in their
+  /// What it was done to.
+  ///
+  /// With ``subjects`` at most 100. The log puts the subjects first, in their
   /// order, because counts are rebuilt from them.
   public var objects: [Identifier]
-  /// Of each object: `recording-1`, `details`, `transcript-2` …
+  /// The parts of each object, such as `recording-1` or `details`.
   public var parts: [PartName]
   /// The keys of whom the entry is about; each gives one tag.
   public var subjects: [SubjectKey]

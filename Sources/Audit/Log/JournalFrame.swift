@@ -19,9 +19,7 @@ public struct JournalFrame: Hashable, Sendable {
   public let kind: Kind
   public let body: [UInt8]
 
-  /// Appends a frame to `bytes`.
-  ///
-  /// - Parameter body: at most ``maximumBodyLength`` bytes.
+  /// Appends a frame to `bytes`; the body has at most ``maximumBodyLength`` bytes.
   static func append(_ kind: Kind, _ body: [UInt8], to bytes: inout [UInt8]) {
     precondition(body.count <= maximumBodyLength, "a frame's body is bounded")
     bytes.append(bigEndian: UInt32(body.count))

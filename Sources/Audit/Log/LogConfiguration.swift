@@ -12,7 +12,9 @@ public struct LogConfiguration: Sendable {
   public var publishInterval: Duration = .seconds(1)
   /// How long at most without an entry: an older checkpoint means that the log does not run.
   public var heartbeatInterval: Duration = .seconds(600)
-  /// How often counted refusals become entries. At most a second, or a crash loses more.
+  /// How often counted refusals become entries.
+  ///
+  /// At most a second, or a crash loses more.
   public var aggregateInterval: Duration = .milliseconds(500)
   /// How long partial tiles that newer ones supersede stay for readers of an older checkpoint.
   public var partialGrace: Duration = .seconds(600)

@@ -39,7 +39,9 @@ public struct LoggedEntry: Hashable, Sendable {
 public struct EntryPage: Sendable {
   /// In order of index.
   public let entries: [LoggedEntry]
-  /// Where to go on asking; nil when the log was read to its end. A page may be short, or empty, and
+  /// Where to go on asking; nil when the log was read to its end.
+  ///
+  /// A page may be short, or empty, and
   /// still have a next one: how much one question reads is bounded.
   public let next: Int64?
 }
@@ -165,6 +167,7 @@ extension AuditLog {
   /// - Parameters:
   ///   - filter: which; go on with the page's `next` as the lower bound of its indices.
   ///   - limit: at most so many, 1 to 1000.
+  /// - Returns: one page.
   /// - Throws: ``AuditError/Code/damaged`` if a bundle that should be there is not or does not read.
   @concurrent public nonisolated func entries(
     matching filter: EntryFilter, limit: Int = 100
@@ -199,7 +202,9 @@ extension AuditLog {
     return try await readable().proof(of: index)
   }
 
-  /// What the commitments of an entry stand for. Those whose openings were destroyed are left out.
+  /// What the commitments of an entry stand for.
+  ///
+  /// Those whose openings were destroyed are left out.
   ///
   /// - Throws: ``AuditError/Code/notAuthentic`` if an opening is not what the entry commits to.
   public nonisolated func openings(

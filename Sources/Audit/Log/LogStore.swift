@@ -48,9 +48,11 @@ public protocol LogStore: Sendable {
   /// The openings stored for the entries of bundle `number`, or nil.
   func openings(ofBundle number: Int64) async throws -> [UInt8]?
 
-  /// Removes partial tiles and bundles that no checkpoint of `size` or more needs and that were
-  /// published more than `grace` milliseconds ago: a reader may still hold the checkpoint before.
-  func removeSupersededPartials(below size: Int64, grace: Int64) async throws
+  /// Removes partial tiles and bundles that no checkpoint of `size` or more needs, if the call
+  /// before this one found them so already.
+  ///
+  /// A reader may still hold an older checkpoint, so the caller lets a grace pass between calls.
+  func removeSupersededPartials(below size: Int64) async throws
 
   // MARK: Snapshot
 

@@ -10,9 +10,11 @@ public struct OpenIntent: Hashable, Sendable {
   /// Makes the draft of the outcome that closes it, marked as written in recovery.
   ///
   /// - Parameters:
-  ///   - outcome: ``OutcomeCode/presumed`` where content may have left.
+  ///   - outcome: what is taken to have happened, such as ``OutcomeCode/presumed`` where content may have left.
+  ///   - reason: why nobody knows.
   ///   - actor: the program, not the person whose intent it was: that one did not write this.
   ///   - subjects: the keys of those the intent was about.
+  /// - Returns: a draft with a fresh id.
   public func recovery(
     _ outcome: OutcomeCode, because reason: Reason? = .interrupted,
     by actor: Actor, about subjects: [SubjectKey] = []

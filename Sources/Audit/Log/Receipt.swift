@@ -50,8 +50,9 @@ public struct Receipt: ~Copyable, Sendable {
     return spent
   }
 
-  /// Spends the receipt on everything it names: a page of results is one entry with up to 100
-  /// objects. Each object and part must then pass ``SpentReceipt/check(_:part:)``.
+  /// Spends the receipt on everything it names.
+  ///
+  /// A page of results is one entry with up to 100 objects. Each object and part must then pass ``SpentReceipt/check(_:part:)``.
   ///
   /// - Throws: ``AuditError/Code/mismatch`` as above.
   public consuming func spend(

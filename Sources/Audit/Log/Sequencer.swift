@@ -33,6 +33,7 @@ struct Sequencer {
   ///   - entry: complete but for `index` and `previous`.
   ///   - openings: already sealed.
   ///   - counts: the subjects' numbers after this entry.
+  /// - Returns: the entry in its place.
   /// - Throws: as ``Entry/encoded()``; nothing is staged then.
   mutating func stage(
     _ entry: consuming Entry, openings: [SealedOpening], counts: [(Identifier, Int64)]

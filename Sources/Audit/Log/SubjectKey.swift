@@ -15,7 +15,7 @@ public struct SubjectKey: Sendable {
   public let id: Identifier
   private let key: SharedSecret
 
-  /// - Parameter key: ``byteCount`` random bytes.
+  /// Takes ``byteCount`` random bytes as the key of the subject `id`.
   public init(id: Identifier, key: SharedSecret) {
     self.id = id
     self.key = key

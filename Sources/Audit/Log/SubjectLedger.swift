@@ -17,5 +17,6 @@ public protocol SubjectLedger: Sendable {
   /// - Parameters:
   ///   - counts: absolute numbers; subjects not named keep theirs.
   ///   - position: at or after the stored one.
+  /// - Throws: whatever kept it from storing all of it; then nothing is stored.
   func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) async throws
 }

@@ -1,0 +1,399 @@
+public import Audit
+public import Durable
+import Threading
+
+/// A log in files: `journal/`, `log/` and `openings/` of the data directory.
+///
+/// Specified in `Documentation/formats/journal.md` and `audit-log.md`. Two threads: one appends, so
+/// that an append never waits for the many small syncs of publishing, which the other makes.
+public final class FileLogStore: LogStore {
+  private let journal: JournalDirectory
+  private let publishing: PublishedDirectory
+
+  /// Makes the directories that lack and removes what crashed writers left half-written.
+  ///
+  /// The caller holds the lock of the data directory.
+  ///
+  /// - Parameters:
+  ///   - layout: where the directories lie; its root exists.
+  ///   - fileSystem: where the calls go.
+  /// - Throws: `DurableError`, or `ThreadingError` when the kernel gives no thread.
+  public init(_ layout: StorageLayout, on fileSystem: any FileSystem = LinuxFileSystem()) throws {
+    try Directory.make(layout.journal, below: layout.root, on: fileSystem)
+    try Directory.make(layout.openings, below: layout.root, on: fileSystem)
+    // An auditor's account may read the published log, never what lies beside it.
+    try Directory.make(
+      layout.log, below: layout.root, mode: .publicDirectory, on: fileSystem)
+    for directory in [layout.journal, layout.openings, layout.log] {
+      // This process has no writer yet, so every temporary file is a dead one's.
+      try Directory.sweepTemporaryFiles(in: directory, writtenBefore: .max, on: fileSystem)
+    }
+    journal = try JournalDirectory(layout.journal, on: fileSystem)
+    publishing = try PublishedDirectory(
+      log: layout.log, openings: layout.openings, on: fileSystem)
+  }
+
+  public func journalSegments() async throws -> [Int64] {
+    try await journal.segments()
+  }
+
+  public func journal(beginningAt first: Int64) async throws -> [UInt8] {
+    try await journal.read(first)
+  }
+
+  public func cutJournal(beginningAt first: Int64, to length: Int) async throws {
+    try await journal.cut(first, to: length)
+  }
+
+  public func beginJournal(at first: Int64, with head: [UInt8]) async throws {
+    try await journal.begin(at: first, with: head)
+  }
+
+  public func append(_ bytes: [UInt8], from before: Int64, to after: Int64) async throws {
+    try await journal.append(bytes, from: before, to: after)
+  }
+
+  public func removeJournal(beginningBefore first: Int64) async throws {
+    try await journal.remove(beginningBefore: first)
+  }
+
+  public func publish(_ publication: Publication) async throws {
+    try await publishing.publish(publication)
+  }
+
+  public func published(_ path: String) async throws -> [UInt8]? {
+    try await publishing.read(path)
+  }
+
+  public func openings(ofBundle number: Int64) async throws -> [UInt8]? {
+    try await publishing.openings(ofBundle: number)
+  }
+
+  public func removeSupersededPartials(below size: Int64) async throws {
+    try await publishing.removeSupersededPartials(below: size)
+  }
+
+  public func saveSnapshot(_ bytes: [UInt8]) async throws {
+    try await journal.saveSnapshot(bytes)
+  }
+
+  public func snapshot() async throws -> [UInt8]? {
+    try await journal.snapshot()
+  }
+}
+
+/// `journal/`: the pieces, of which the newest grows, and the snapshot.
+private actor JournalDirectory {
+  /// Far above what one piece grows to; a longer file is not ours.
+  private static let segmentLimit = 1 << 30
+
+  private let executor: BlockingExecutor
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  private let path: String
+  private let fileSystem: any FileSystem
+  private var file: AppendFile?
+  /// The log's size after what was appended last; nil before a piece is begun.
+  private var size: Int64?
+
+  init(_ path: String, on fileSystem: any FileSystem) throws(ThreadingError) {
+    executor = try BlockingExecutor(label: "journal")
+    self.path = path
+    self.fileSystem = fileSystem
+  }
+
+  private func name(_ first: Int64) -> String {
+    let digits = String(first)
+    return path + "/" + String(repeating: "0", count: max(0, 16 - digits.count)) + digits
+      + ".journal"
+  }
+
+  func segments() throws -> [Int64] {
+    try Directory.names(in: path, on: fileSystem).compactMap { name in
+      guard name.hasSuffix(".journal"), name.utf8.count == 24 else { return nil }
+      return Int64(name.dropLast(8))
+    }
+  }
+
+  func read(_ first: Int64) throws -> [UInt8] {
+    try AtomicFile.read(name(first), limit: Self.segmentLimit, on: fileSystem)
+  }
+
+  func cut(_ first: Int64, to length: Int) throws {
+    var torn = try AppendFile(name(first), on: fileSystem)
+    try torn.truncate(to: Int64(length))
+  }
+
+  func begin(at first: Int64, with head: [UInt8]) throws {
+    // Whatever happens below, nothing may be appended to the piece before.
+    file = nil
+    size = nil
+    try AtomicFile.write(head, to: name(first), on: fileSystem)
+    file = try AppendFile(name(first), on: fileSystem)
+    size = first
+  }
+
+  func append(_ bytes: [UInt8], from before: Int64, to after: Int64) throws {
+    guard size == before, file != nil else {
+      throw DurableError(.poisoned, during: "appending to the journal")
+    }
+    // Unknown until the sync has returned: a failure leaves it so for good.
+    size = nil
+    try file?.append(bytes)
+    try file?.sync()
+    size = after
+  }
+
+  func remove(beginningBefore first: Int64) throws {
+    // Oldest first, each durably: a crash in between must leave no gap in the middle.
+    for segment in try segments() where segment < first {
+      try Directory.remove(name(segment), on: fileSystem)
+    }
+  }
+
+  func saveSnapshot(_ bytes: [UInt8]) throws {
+    try AtomicFile.write(bytes, to: path + "/snapshot", on: fileSystem)
+  }
+
+  func snapshot() throws -> [UInt8]? {
+    try readIfPresent(path + "/snapshot", limit: Self.segmentLimit, on: fileSystem)
+  }
+}
+
+/// `log/` and `openings/`: what is published, and what commitments in it stand for.
+private actor PublishedDirectory {
+  /// A bundle is 256 entries of at most 16 KiB; everything else is far smaller, save the history.
+  private static let fileLimit = 64 << 20
+
+  private let executor: BlockingExecutor
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  private let log: String
+  private let openings: String
+  private let fileSystem: any FileSystem
+  /// Directories known to exist durably, so that each is made and synced once.
+  private var made: Set<String> = []
+  /// Where the files that grow durably end, once that is known.
+  private var historyDurableEnd: FileEnd?
+  private var openingsEnd: FileEnd?
+  /// Partial files that the last sweep found superseded.
+  private var superseded: Set<String> = []
+
+  private struct FileEnd {
+    let path: String
+    let length: Int64
+  }
+
+  /// Bytes of the longest record: what two bytes of length can say.
+  private static let longestRecord: Int64 = 2 + 65_535
+
+  init(log: String, openings: String, on fileSystem: any FileSystem) throws(ThreadingError) {
+    executor = try BlockingExecutor(label: "publisher")
+    self.log = log
+    self.openings = openings
+    self.fileSystem = fileSystem
+  }
+
+  // MARK: Writing
+
+  func publish(_ publication: Publication) throws {
+    for (bundle, frames) in publication.openings {
+      try append(
+        frames, to: openings + "/" + bundleName(bundle), below: openings, mode: .privateFile)
+    }
+    for file in publication.full + publication.partial {
+      let path = log + "/" + file.path
+      try makeDirectory(holding: path, below: log, mode: .publicDirectory)
+      try AtomicFile.write(file.bytes, to: path, mode: .publicFile, on: fileSystem)
+    }
+    if let history = publication.history {
+      try appendToHistory(publication.checkpoint, at: log + "/" + history)
+    }
+    // Last: from here on a reader asks for the files above.
+    try AtomicFile.write(
+      publication.checkpoint, to: log + "/checkpoint", mode: .publicFile, on: fileSystem)
+  }
+
+  /// The number as tile paths spell it.
+  private func bundleName(_ number: Int64) throws(DurableError) -> String {
+    guard let path = TilePath(.entries, number) else {
+      throw DurableError(.malformed, during: "naming a file of openings")
+    }
+    return String(path.description.dropFirst("tile/entries/".count))
+  }
+
+  private func makeDirectory(holding path: String, below root: String, mode: FileMode) throws {
+    guard let slash = path.lastIndex(of: "/") else { return }
+    let directory = String(path[..<slash])
+    guard !made.contains(directory) else { return }
+    try Directory.make(directory, below: root, mode: mode, on: fileSystem)
+    made.insert(directory)
+  }
+
+  private func append(
+    _ bytes: [UInt8], to path: String, below root: String, mode: FileMode
+  ) throws {
+    try makeDirectory(
+      holding: path, below: root,
+      mode: mode == .privateFile ? .privateDirectory : .publicDirectory)
+    var file = try AppendFile(path, mode: mode, on: fileSystem)
+    // Bytes behind the durable end come from a crash or a failed sync. They are written again and
+    // not built upon: after a failed sync the kernel may hold pages that no disk has.
+    let end =
+      openingsEnd?.path == path ? openingsEnd?.length : try wholeFrames(path, count: file.length)
+    if let end, end < file.length { try file.truncate(to: end) }
+    openingsEnd = FileEnd(path: path, length: file.length)
+    try file.append(bytes)
+    try file.sync()
+    openingsEnd = FileEnd(path: path, length: file.length)
+  }
+
+  /// How many bytes of an openings file are whole frames.
+  private func wholeFrames(_ path: String, count: Int64) throws -> Int64 {
+    guard count > 0 else { return 0 }
+    let bytes = try AtomicFile.read(path, limit: Self.fileLimit, on: fileSystem)
+    return Int64(JournalFrame.wholeLength(of: bytes))
+  }
+
+  /// Appends `u16be length ‖ note`, unless it is the last record already.
+  private func appendToHistory(_ checkpoint: [UInt8], at path: String) throws {
+    guard let count = UInt16(exactly: checkpoint.count) else {
+      throw DurableError(.malformed, during: "appending to the history")
+    }
+    try makeDirectory(holding: path, below: log, mode: .publicDirectory)
+    let end = try historyEnd(at: path, before: checkpoint)
+    var file = try AppendFile(path, mode: .publicFile, on: fileSystem)
+    if end < file.length { try file.truncate(to: end) }
+    historyDurableEnd = FileEnd(path: path, length: file.length)
+    try file.append([UInt8(count >> 8), UInt8(count & 0xff)] + checkpoint)
+    try file.sync()
+    historyDurableEnd = FileEnd(path: path, length: file.length)
+  }
+
+  /// Where the next record of a month's history goes: after the last whole one that is not
+  /// `checkpoint` itself, which a publication that failed may have left.
+  ///
+  /// Walks the file, which may be hundreds of megabytes, once in the life of the process.
+  private func historyEnd(at path: String, before checkpoint: [UInt8]) throws -> Int64 {
+    if let known = historyDurableEnd, known.path == path { return known.length }
+    guard let file = try openIfPresent(path) else { return 0 }
+    var end: Int64 = 0
+    var piece: [UInt8] = []
+    var pieceStart: Int64 = 0
+    while end < file.length {
+      if Int64(piece.count) - (end - pieceStart) < Self.longestRecord {
+        pieceStart = end
+        piece = try file.read(at: pieceStart, count: 1 << 20)
+      }
+      let offset = Int(end - pieceStart)
+      guard piece.count - offset >= 2 else { break }
+      let length = Int(piece[offset]) << 8 | Int(piece[offset + 1])
+      guard piece.count - offset - 2 >= length else { break }
+      let record = piece[(offset + 2)..<(offset + 2 + length)]
+      if end + Int64(2 + length) == file.length, record.elementsEqual(checkpoint) { break }
+      end += Int64(2 + length)
+    }
+    return end
+  }
+
+  private func openIfPresent(_ path: String) throws -> InputFile? {
+    do {
+      return try InputFile(path, on: fileSystem)
+    } catch {
+      if error.code == .notFound { return nil }
+      throw error
+    }
+  }
+
+  // MARK: Removing
+
+  /// Walks all directories of partial files; those of the right edge of a log of `size` stay.
+  func removeSupersededPartials(below size: Int64) throws {
+    var kept: Set<String> = []
+    for level in 0...7 {
+      let width = Int(size >> Int64(8 * level)) & 0xff
+      let number = (size >> Int64(8 * level)) >> 8
+      if width > 0, let path = TilePath(.hashes(level), number, width: width) {
+        kept.insert(path.description)
+        if level == 0, let bundle = TilePath(.entries, number, width: width) {
+          kept.insert(bundle.description)
+        }
+      }
+    }
+    var found: Set<String> = []
+    try removePartials(in: "tile", keeping: kept, found: &found)
+    superseded = found
+  }
+
+  private func removePartials(
+    in directory: String, keeping kept: Set<String>, found: inout Set<String>
+  ) throws {
+    for name in try listIfPresent(log + "/" + directory) {
+      let path = directory + "/" + name
+      // Full tiles have no point in their name, and directories of further groups begin with x.
+      if name.hasSuffix(".p") {
+        try removePartials(ofTile: path, keeping: kept, found: &found)
+      } else if directory == "tile" || name.hasPrefix("x") {
+        guard try fileSystem.status(at: log + "/" + path).kind == .directory else { continue }
+        try removePartials(in: path, keeping: kept, found: &found)
+      }
+    }
+  }
+
+  private func removePartials(
+    ofTile directory: String, keeping kept: Set<String>, found: inout Set<String>
+  ) throws {
+    var left = 0
+    for name in try Directory.names(in: log + "/" + directory, on: fileSystem) {
+      let path = directory + "/" + name
+      let isOurs = TilePath(path) != nil || name.hasSuffix(StagedFile.temporaryEnding)
+      if isOurs, !kept.contains(path), superseded.contains(path) {
+        // Not synced: a name that comes back after a crash is removed again.
+        try fileSystem.unlink(log + "/" + path)
+        continue
+      }
+      left += 1
+      if isOurs, !kept.contains(path) { found.insert(path) }
+    }
+    if left == 0 {
+      made.remove(log + "/" + directory)
+      try fileSystem.removeDirectory(log + "/" + directory)
+    }
+  }
+
+  private func listIfPresent(_ path: String) throws -> [String] {
+    do {
+      return try Directory.names(in: path, on: fileSystem)
+    } catch {
+      if error.code == .notFound { return [] }
+      throw error
+    }
+  }
+
+  // MARK: Reading
+
+  func read(_ path: String) throws -> [UInt8]? {
+    try readIfPresent(log + "/" + path, limit: Self.fileLimit, on: fileSystem)
+  }
+
+  func openings(ofBundle number: Int64) throws -> [UInt8]? {
+    try readIfPresent(
+      openings + "/" + bundleName(number), limit: Self.fileLimit, on: fileSystem)
+  }
+}
+
+/// The bytes of a file, or nil if there is none of that name.
+private func readIfPresent(
+  _ path: String, limit: Int, on fileSystem: any FileSystem
+) throws(DurableError) -> [UInt8]? {
+  do {
+    return try AtomicFile.read(path, limit: limit, on: fileSystem)
+  } catch {
+    if error.code == .notFound { return nil }
+    throw error
+  }
+}
