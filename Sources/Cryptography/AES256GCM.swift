@@ -60,6 +60,30 @@ public struct AES256GCM: ~Copyable, @unchecked Sendable {
     guard done else { throw CryptographyError(.libraryFailure, during: "encrypting") }
   }
 
+  /// Appends ciphertext ‖ tag to `output`, which has room for 16 bytes more than `plaintext`.
+  ///
+  /// - Throws: ``CryptographyError/Code/invalidInput`` for less room or another nonce length.
+  public mutating func seal(
+    _ plaintext: Span<UInt8>, nonce: Span<UInt8>, aad: Span<UInt8> = Span(),
+    appendingTo output: inout OutputSpan<UInt8>
+  ) throws(CryptographyError) {
+    let length = plaintext.count + AES256GCM.tagByteCount
+    guard nonce.count == AES256GCM.nonceByteCount, output.freeCapacity >= length else {
+      throw CryptographyError(.invalidInput, during: "encrypting")
+    }
+    let done = unsafe plaintext.withUnsafeBytes { input in
+      unsafe output.withUnsafeMutableBufferPointer { buffer, initializedCount in
+        let target = unsafe UnsafeMutableRawBufferPointer(
+          rebasing: UnsafeMutableRawBufferPointer(buffer)[
+            initializedCount..<initializedCount + length])
+        guard unsafe encrypt(input, nonce: nonce, aad: aad, to: target) else { return false }
+        initializedCount += length
+        return true
+      }
+    }
+    guard done else { throw CryptographyError(.libraryFailure, during: "encrypting") }
+  }
+
   /// Encrypts where the plaintext lies.
   ///
   /// `buffer` holds the plaintext, then 16 bytes into which the tag is written.
