@@ -1,7 +1,7 @@
 import COpenSSL
 import Encoding
 
-/// A SHA-256 value (FIPS 180-4).
+/// A SHA-256 value (RFC 6234).
 public struct SHA256Digest: Hashable, Sendable {
   public static let byteCount = 32
 
