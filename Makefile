@@ -19,11 +19,11 @@ help:
 
 ## run        a demonstration vault with real telephone speech, then a service on https://127.0.0.1:8443
 run: release
-	@.build/release/callvault demo --serve
+	@.build/release/callvault demo --dir .build/demo --serve
 
 ## demo       the same, but it ends after the demonstration
 demo: release
-	@.build/release/callvault demo
+	@.build/release/callvault demo --dir .build/demo
 
 ## test       everything: checks, unit tests, then outside programs against the built binary
 test: check

@@ -8,14 +8,14 @@ cd "$(dirname "$0")"
 
 # Build and run: one line per library of Package.swift, then the demonstration's speech.
 build_packages=(
-  make git pkg-config python3
+  make git pkg-config python3 curl
   libssl-dev libsodium-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev
   libsndfile1-dev libseccomp-dev
   asterisk-core-sounds-en-wav pocketsphinx-testdata
 )
 # Outside programs that the tests hold our bytes against.
 test_packages=(
-  python3-venv curl openssl chromium strace
+  python3-venv openssl chromium strace
   sox libsox-fmt-all opus-tools vorbis-tools lame flac
   golang-go golang-golang-x-mod-dev
 )

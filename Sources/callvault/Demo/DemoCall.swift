@@ -48,7 +48,7 @@ struct DemoCall {
 
   static let all: [DemoCall] = [
     DemoCall(
-      sourceID: "20261102-081502-5550142", started: "2026-11-02T08:15:02-05:00",
+      sourceID: "20260202-081502-5550142", started: "2026-02-02T08:15:02-05:00",
       direction: "inbound", from: "+1 313 555 0142", to: "+1 313 555 0100", number: "201",
       agent: "maria.reyes", location: "main-street", shape: .twoChannelPCM,
       lines: [
@@ -69,7 +69,7 @@ struct DemoCall {
         .practice("Goodbye!", "goodbye"),
       ]),
     DemoCall(
-      sourceID: "20261102-124411-5550167", started: "2026-11-02T12:44:11-05:00",
+      sourceID: "20260202-124411-5550167", started: "2026-02-02T12:44:11-05:00",
       direction: "inbound", from: "+1 313 555 0167", to: "+1 313 555 0100", number: "204",
       agent: "voicemail", location: "main-street", shape: .mulaw,
       lines: [
@@ -86,7 +86,7 @@ struct DemoCall {
         .practice("Goodbye.", "vm-goodbye"),
       ]),
     DemoCall(
-      sourceID: "20261103-093027-5550119", started: "2026-11-03T09:30:27-05:00",
+      sourceID: "20260203-093027-5550119", started: "2026-02-03T09:30:27-05:00",
       direction: "outbound", from: "+1 313 555 0100", to: "+1 313 555 0119", number: "202",
       agent: "devon.hall", location: "lake-shore", shape: .alaw,
       lines: [
