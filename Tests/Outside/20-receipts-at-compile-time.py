@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Promise P2 as the compiler sees it: reading without a receipt, or twice with one, does not build.
+
+Each attempt is compiled against the modules that were just built, from outside the package and as a
+module of the package would be, up to SIL, because a receipt spent twice is found only there. A
+control that must compile shows that the diagnostics are about the attempt and nothing else.
+"""
+import glob
+import os
+import pathlib
+import subprocess
+import sys
+
+REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
+SCRATCH = pathlib.Path(os.environ["SCRATCH"])
+BUILT = pathlib.Path(os.environ["CALLVAULT"]).parent
+HEAD = "import Audit\nimport Cryptography\nimport Encoding\nimport Vault\n"
+
+# name, source, what the compiler must say (None: it must accept)
+ATTEMPTS = [
+    ("control: a receipt is spent once", """
+func read(_ receipt: consuming Receipt, _ object: Identifier, _ person: Identifier) throws {
+  let spent = try receipt.spend(
+    for: .recordingOpened, on: object, part: "recording-1", by: person)
+  try spent.check(object, part: "recording-1")
+}
+""", None),
+    ("a receipt is made by hand", """
+func forge(_ position: LogPosition, _ id: Identifier, _ time: Timestamp) -> Receipt {
+  Receipt(
+    position: position, entryID: id, time: time, action: .recordingOpened, phase: .intent,
+    outcome: nil, principal: id, objects: [id], parts: [])
+}
+""", "'Receipt' initializer is inaccessible due to 'internal' protection level"),
+    ("what a spent receipt permits is made by hand", """
+func forge(_ position: LogPosition, _ id: Identifier) -> SpentReceipt {
+  SpentReceipt(
+    position: position, entryID: id, operation: .recordingOpened, principal: id, objects: [id],
+    parts: [])
+}
+""", "'SpentReceipt' initializer is inaccessible due to 'internal' protection level"),
+    ("a receipt is spent twice", """
+func twice(_ receipt: consuming Receipt, _ object: Identifier, _ person: Identifier) throws {
+  _ = try receipt.spend(for: .recordingOpened, on: object, part: "recording-1", by: person)
+  _ = try receipt.spend(for: .recordingOpened, on: object, part: "recording-1", by: person)
+}
+""", "'receipt' consumed more than once"),
+    ("a receipt is spent for each of many", """
+func loop(_ receipt: consuming Receipt, _ objects: [Identifier], _ person: Identifier) throws {
+  for object in objects {
+    _ = try receipt.spend(for: .recordingOpened, on: object, part: "recording-1", by: person)
+  }
+}
+""", "'receipt' consumed in a loop"),
+    ("a receipt is copied", """
+func copies(_ receipt: borrowing Receipt) -> Receipt { copy receipt }
+""", "'copy' cannot be applied to noncopyable types"),
+    ("a receipt is kept for later by a closure", """
+func keep(_ receipt: consuming Receipt) -> () throws -> Void {
+  let id = receipt.entryID
+  return { _ = try receipt.spend(for: .recordingOpened, by: id) }
+}
+""", "cannot be consumed when captured by an escaping closure"),
+    ("receipts are collected", """
+func collect(_ receipt: consuming Receipt) -> [Receipt] { [receipt] }
+""", "type 'Receipt' does not conform to protocol 'Copyable'"),
+    ("a receipt is turned to another object", """
+func turn(_ receipt: consuming Receipt, _ object: Identifier) -> Receipt {
+  receipt.objects = [object]
+  return receipt
+}
+""", "'objects' is inaccessible due to 'internal' protection level"),
+]
+
+
+def compile(number, source, package):
+    path = SCRATCH / f"attempt{number}.swift"
+    path.write_text(HEAD + source)
+    words = ["swiftc", "-emit-sil", "-o", os.devnull, "-swift-version", "6",
+             "-I", str(BUILT / "Modules"), "-module-cache-path", str(SCRATCH / "cache")]
+    for setting in ("MemberImportVisibility", "NonisolatedNonsendingByDefault", "ExistentialAny"):
+        words += ["-enable-upcoming-feature", setting]
+    maps = glob.glob(str(REPOSITORY / "Sources/C*/module.modulemap"))
+    maps += glob.glob(str(BUILT / "*.build/module.modulemap"))
+    for path_of_map in sorted(maps):
+        words += ["-Xcc", "-fmodule-map-file=" + path_of_map]
+    if package:
+        # SwiftPM names a root package by its folder, in lower case.
+        words += ["-package-name", REPOSITORY.name.lower()]
+    result = subprocess.run(words + [str(path)], capture_output=True, text=True, timeout=300)
+    return result.returncode, result.stdout + result.stderr
+
+
+def main():
+    failures = 0
+    for number, (name, source, wanted) in enumerate(ATTEMPTS):
+        for package in (False, True):
+            code, said = compile(number, source, package)
+            where = "inside the package" if package else "outside"
+            if wanted is None:
+                good = code == 0
+            else:
+                good = code != 0 and wanted in said
+            if not good:
+                failures += 1
+                print(f"{name}, {where}: exit {code}, wanted {wanted!r}; the compiler said:\n{said}")
+    print(f": {len(ATTEMPTS)} programs compiled from two places: {failures} surprises")
+    return 1 if failures else 0
+
+
+sys.exit(main())
