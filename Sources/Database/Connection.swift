@@ -25,7 +25,7 @@ public final class Connection {
   /// - Throws: ``DatabaseError/Code/damaged`` when the file is something else;
   ///   ``DatabaseError/Code/inputOutput`` when it cannot be opened.
   public init(_ path: String, for access: Access) throws(DatabaseError) {
-    var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE
+    var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
     switch access {
     case .writing: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
     // Read-write all the same: a reader of a write-ahead log must be able to make its index.

@@ -46,6 +46,30 @@ public enum Directory {
     }
   }
 
+  /// Returns how many bytes this user may still write to the volume that holds `path`.
+  public static func availableBytes(at path: String, on fileSystem: any FileSystem)
+    throws(DurableError) -> Int64
+  {
+    do {
+      return try fileSystem.availableBytes(at: path)
+    } catch {
+      throw DurableError(error, during: "asking for free space")
+    }
+  }
+
+  /// What `path` is, without following a link; nil when there is nothing.
+  public static func status(of path: String, on fileSystem: any FileSystem) throws(DurableError)
+    -> FileStatus?
+  {
+    do {
+      return try fileSystem.status(at: path)
+    } catch {
+      let failure = DurableError(error, during: "looking at a file")
+      guard failure.code == .notFound else { throw failure }
+      return nil
+    }
+  }
+
   /// Removes a file and makes its absence durable; one that is not there is an error.
   public static func remove(_ path: String, on fileSystem: any FileSystem) throws(DurableError) {
     do throws(SystemCallError) {

@@ -34,6 +34,8 @@ public protocol FileSystem: Sendable {
   func removeDirectory(_ path: String) throws(SystemCallError)
   /// Returns the names in a directory, without `.` and `..`, in no order.
   func list(_ path: String) throws(SystemCallError) -> [String]
+  /// Returns how many bytes this user may still write to the volume that holds `path`.
+  func availableBytes(at path: String) throws(SystemCallError) -> Int64
 }
 
 /// An open file's number.

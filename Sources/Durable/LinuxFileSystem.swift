@@ -136,6 +136,16 @@ public struct LinuxFileSystem: FileSystem {
     return names
   }
 
+  public func availableBytes(at path: String) throws(SystemCallError) -> Int64 {
+    var volume = statvfs()
+    let result = unsafe statvfs(try checked(path, "statvfs"), &volume)
+    try check(result == 0, "statvfs")
+    // A hostile or remote file system may answer any numbers.
+    let (bytes, overflow) = UInt64(volume.f_bavail).multipliedReportingOverflow(
+      by: UInt64(volume.f_frsize))
+    return overflow ? .max : Int64(clamping: bytes)
+  }
+
   /// Refuses a path with a NUL, which C would read as another, shorter path.
   private func checked(_ path: String, _ call: String) throws(SystemCallError) -> String {
     guard !path.utf8.contains(0) else { throw SystemCallError(call, EINVAL) }

@@ -100,9 +100,6 @@ private func count(_ connection: Connection) throws -> Int? {
     try Data(repeating: 0x41, count: 8192).write(to: URL(fileURLWithPath: path))
     let error = #expect(throws: DatabaseError.self) { try Connection(path, for: .writing) }
     #expect(error?.code == .damaged)
-    let link = directory.path + "/link"
-    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
-    #expect(throws: DatabaseError.self) { try Connection(link, for: .writing) }
   }
 
   /// Each page of a database overwritten in turn: found or harmless, never a trap.

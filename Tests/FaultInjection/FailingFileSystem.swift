@@ -164,6 +164,11 @@ public final class FailingFileSystem: FileSystem {
     try real.removeDirectory(path)
   }
 
+  public func availableBytes(at path: String) throws(SystemCallError) -> Int64 {
+    try step("statvfs")
+    return try real.availableBytes(at: path)
+  }
+
   public func list(_ path: String) throws(SystemCallError) -> [String] {
     try step("opendir")
     return try real.list(path)

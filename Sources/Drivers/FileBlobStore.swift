@@ -1,0 +1,303 @@
+public import Durable
+public import Encoding
+import Threading
+public import Vault
+
+/// Objects as files, `objects/ab/cd/<name>`, where `abcd` are the first digits of the name.
+///
+/// An unfinished object lies beside its later name as `.<name>.<random>.tmp`, and its place says
+/// nothing else. Files block, so the calls run on a few threads of their own.
+public final class FileBlobStore: BlobStore {
+  private let root: String
+  private let fileSystem: any FileSystem
+  private let lanes: [BlockingExecutor]
+  private let state = Lock(State())
+
+  private struct State {
+    /// Directories that this process knows to be durable.
+    var known: Set<String> = []
+    var nextLane = 0
+  }
+
+  /// Opens the store below `root`, a directory that exists.
+  ///
+  /// - Parameters:
+  ///   - root: such as `DATA/objects`.
+  ///   - lanes: threads, so that one slow file does not hold up the others.
+  ///   - fileSystem: where the calls go.
+  /// - Throws: ``VaultError/Code/unavailable`` when there are no threads.
+  public init(
+    root: String, lanes: Int = 4, on fileSystem: any FileSystem = LinuxFileSystem()
+  ) throws(VaultError) {
+    self.root = root
+    self.fileSystem = fileSystem
+    var executors: [BlockingExecutor] = []
+    do throws(ThreadingError) {
+      for number in 0..<max(1, lanes) {
+        executors.append(try BlockingExecutor(label: "objects-\(number)"))
+      }
+    } catch {
+      throw VaultError(.unavailable, during: "starting the object store", cause: error)
+    }
+    self.lanes = executors
+  }
+
+  public func create(_ name: BlobName) async throws(VaultError) -> any BlobWriter {
+    let writer = FileBlobWriter(name, in: self, on: lane())
+    try await writer.stage()
+    return writer
+  }
+
+  public func open(_ name: BlobName) async throws(VaultError) -> any BlobReader {
+    try await FileBlobReader.open(path(of: name), fileSystem, on: lane())
+  }
+
+  public func remove(_ name: BlobName) async throws(VaultError) {
+    try await FileBlobKeeper(on: lane()).perform { () throws(VaultError) in
+      try self.removeNow(name)
+    }
+  }
+
+  public func names(
+    lastChangedBefore time: Timestamp, after cursor: BlobName?, limit: Int
+  ) async throws(VaultError) -> [BlobName] {
+    try await FileBlobKeeper(on: lane()).perform { () throws(VaultError) in
+      try self.namesNow(lastChangedBefore: time, after: cursor, limit: limit)
+    }
+  }
+
+  public func availableBytes() async throws(VaultError) -> Int64 {
+    try await FileBlobKeeper(on: lane()).perform { () throws(VaultError) in
+      do throws(DurableError) {
+        return try Directory.availableBytes(at: self.root, on: self.fileSystem)
+      } catch {
+        throw VaultError(error)
+      }
+    }
+  }
+
+  // MARK: On a lane
+
+  private func lane() -> BlockingExecutor {
+    state.withLock { state in
+      state.nextLane = (state.nextLane + 1) % lanes.count
+      return lanes[state.nextLane]
+    }
+  }
+
+  private func folder(of name: BlobName) -> String {
+    let digits = name.description
+    return "\(root)/\(digits.prefix(2))/\(digits.dropFirst(2).prefix(2))"
+  }
+
+  fileprivate func path(of name: BlobName) -> String {
+    "\(folder(of: name))/\(name)"
+  }
+
+  fileprivate func stage(_ name: BlobName) throws(VaultError) -> StagedFile {
+    let folder = folder(of: name)
+    do {
+      if !state.withLock({ $0.known.contains(folder) }) {
+        try Directory.make(folder, below: root, on: fileSystem)
+        _ = state.withLock { $0.known.insert(folder) }
+      }
+      return try StagedFile(stagedIn: folder, named: name.description, on: fileSystem)
+    } catch {
+      throw VaultError(error)
+    }
+  }
+
+  private func removeNow(_ name: BlobName) throws(VaultError) {
+    let folder = folder(of: name)
+    do throws(DurableError) {
+      for file in try Directory.names(in: folder, on: fileSystem)
+      where object(named: file) == name {
+        try Directory.remove("\(folder)/\(file)", on: fileSystem)
+      }
+    } catch {
+      // No folder, no object.
+      guard error.code == .notFound else { throw VaultError(error) }
+    }
+  }
+
+  private func namesNow(
+    lastChangedBefore time: Timestamp, after cursor: BlobName?, limit: Int
+  ) throws(VaultError) -> [BlobName] {
+    var found: [BlobName] = []
+    do throws(DurableError) {
+      for folder in try folders(after: cursor) {
+        // One object may have a finished and an unfinished file.
+        var names: Set<BlobName> = []
+        for file in try Directory.names(in: folder, on: fileSystem) {
+          guard let name = object(named: file), cursor.map({ $0 < name }) ?? true else { continue }
+          // Gone meanwhile: finished, or removed.
+          guard
+            let status = try Directory.status(of: "\(folder)/\(file)", on: fileSystem),
+            status.kind == .file, status.modified < time.milliseconds
+          else { continue }
+          names.insert(name)
+        }
+        found += names.sorted()
+        if found.count >= limit { return Array(found.prefix(limit)) }
+      }
+    } catch {
+      throw VaultError(error)
+    }
+    return found
+  }
+
+  /// The folders whose objects may come after `cursor`, in order.
+  private func folders(after cursor: BlobName?) throws(DurableError) -> [String] {
+    let first = cursor.map { String($0.description.prefix(4)) } ?? ""
+    var folders: [String] = []
+    for upper in try Directory.names(in: root, on: fileSystem) where isPair(upper) {
+      guard upper >= first.prefix(2) else { continue }
+      for lower in try Directory.names(in: "\(root)/\(upper)", on: fileSystem) where isPair(lower) {
+        guard upper + lower >= first else { continue }
+        folders.append("\(root)/\(upper)/\(lower)")
+      }
+    }
+    return folders
+  }
+
+  private func isPair(_ name: String) -> Bool {
+    name.utf8.count == 2 && Hex.decode(name) != nil
+  }
+
+  /// The object that a file holds or was to hold; nil for a file that is none of ours.
+  private func object(named file: String) -> BlobName? {
+    if let name = BlobName(file) { return name }
+    guard file.hasPrefix("."), file.hasSuffix(StagedFile.temporaryEnding) else { return nil }
+    return BlobName(String(file.dropFirst().prefix(32)))
+  }
+}
+
+/// One object on its way in.
+private actor FileBlobWriter: BlobWriter {
+  private let lane: BlockingExecutor
+  private let store: FileBlobStore
+  private let name: BlobName
+  private var file: StagedFile?
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe lane.asUnownedSerialExecutor()
+  }
+
+  init(_ name: BlobName, in store: FileBlobStore, on lane: BlockingExecutor) {
+    self.lane = lane
+    self.store = store
+    self.name = name
+  }
+
+  func stage() throws(VaultError) {
+    file = try store.stage(name)
+  }
+
+  func append(_ bytes: [UInt8]) throws(VaultError) {
+    do throws(DurableError) {
+      guard try file?.append(bytes) != nil else {
+        throw DurableError(.poisoned, during: "appending to an object that is finished")
+      }
+    } catch {
+      throw VaultError(error)
+    }
+  }
+
+  func commit() throws(VaultError) {
+    guard let file = file.take() else {
+      throw VaultError(.unavailable, during: "committing an object that is finished")
+    }
+    do {
+      try file.commit(to: store.path(of: name))
+    } catch {
+      throw VaultError(error)
+    }
+  }
+
+  func discard() {
+    file = nil
+  }
+}
+
+/// One object that is read.
+private actor FileBlobReader: BlobReader {
+  nonisolated let length: Int64
+  private let lane: BlockingExecutor
+  private var file: InputFile?
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe lane.asUnownedSerialExecutor()
+  }
+
+  private init(_ file: InputFile, on lane: BlockingExecutor) {
+    self.lane = lane
+    self.file = file
+    length = file.length
+  }
+
+  static func open(
+    _ path: String, _ fileSystem: any FileSystem, on lane: BlockingExecutor
+  ) async throws(VaultError) -> FileBlobReader {
+    let file = try await FileBlobKeeper(on: lane).perform { () throws(VaultError) in
+      do throws(DurableError) {
+        return try InputFile(path, on: fileSystem)
+      } catch {
+        // The catalog named it, so it was there, and as a plain file.
+        if error.code == .notFound || error.code == .malformed {
+          throw VaultError(.tampered, during: "opening an object", cause: error)
+        }
+        throw VaultError(error)
+      }
+    }
+    return FileBlobReader(file, on: lane)
+  }
+
+  func read(at offset: Int64, count: Int) throws(VaultError) -> [UInt8] {
+    guard let file else {
+      throw VaultError(.unavailable, during: "reading an object that is closed")
+    }
+    let bytes: [UInt8]
+    do {
+      bytes = try file.read(at: offset, count: count)
+    } catch {
+      throw VaultError(error)
+    }
+    guard bytes.count == count else { throw VaultError(.tampered, during: "reading an object") }
+    return bytes
+  }
+
+  func close() {
+    file = nil
+  }
+}
+
+/// Runs one thing on a lane.
+private actor FileBlobKeeper {
+  private let lane: BlockingExecutor
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe lane.asUnownedSerialExecutor()
+  }
+
+  init(on lane: BlockingExecutor) {
+    self.lane = lane
+  }
+
+  func perform<Result: Sendable>(_ body: @Sendable () throws(VaultError) -> Result)
+    throws(VaultError) -> Result
+  {
+    try body()
+  }
+}
+
+extension VaultError {
+  /// Says what a failed file operation means to the vault.
+  init(_ error: DurableError) {
+    switch error.code {
+    case .noSpace: self.init(.noSpace, during: "storing", cause: error)
+    case .exists: self.init(.conflict, during: "storing", cause: error)
+    case .malformed: self.init(.tampered, during: "reading", cause: error)
+    default: self.init(.unavailable, during: "using the disk", cause: error)
+    }
+  }
+}
