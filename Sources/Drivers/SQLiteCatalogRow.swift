@@ -1,0 +1,143 @@
+import Audit
+import Cryptography
+import Database
+import Encoding
+import Vault
+
+// Columns as the types of the vault. A value that is none is damage, like a wrong column type.
+extension Row {
+  /// A column whose text or bytes must make a value.
+  func value<Value>(_ column: Int32, _ make: (String) -> Value?) throws(DatabaseError) -> Value {
+    guard let value = make(try text(column)) else { throw .notAValue }
+    return value
+  }
+
+  func identifier(_ column: Int32) throws(DatabaseError) -> Identifier {
+    guard let identifier = Identifier(bytes: try blob(column)) else { throw .notAValue }
+    return identifier
+  }
+
+  func digest(_ column: Int32) throws(DatabaseError) -> SHA256Digest {
+    guard let digest = SHA256Digest(bytes: try blob(column)) else { throw .notAValue }
+    return digest
+  }
+
+  func time(_ column: Int32) throws(DatabaseError) -> Timestamp {
+    Timestamp(milliseconds: try integer(column))
+  }
+
+  func optionalTime(_ column: Int32) throws(DatabaseError) -> Timestamp? {
+    isNull(column) ? nil : try time(column)
+  }
+
+  func counts() throws(DatabaseError) -> CatalogCounts {
+    CatalogCounts(
+      calls: try integer(0), recordings: try integer(1), transcripts: try integer(2),
+      notes: try integer(3), plaintextBytes: try integer(4), ciphertextBytes: try integer(5))
+  }
+
+  /// The columns of ``SQL/callColumns``.
+  func call() throws(DatabaseError) -> CallRow {
+    guard let started = OffsetTime(instant: try time(3), offsetMinutes: try int(4)) else {
+      throw .notAValue
+    }
+    return CallRow(
+      id: try identifier(0), subject: try identifier(1), created: try time(2), started: started,
+      direction: try value(5, Direction.init(rawValue:)), source: try text(6),
+      location: try optionalText(7), callExtension: try optionalText(8),
+      keyID: try identifier(9), wrappedKey: try blob(10), details: try blob(11),
+      detailsGeneration: try int(12), recordingNumbers: try int(13))
+  }
+
+  /// The columns of ``SQL/listingColumns``: those of a call, then what there is of it.
+  func listing() throws(DatabaseError) -> CallListing {
+    CallListing(
+      call: try call(), recordings: try int(14), transcripts: try int(15), notes: try int(16),
+      durationMilliseconds: try optionalInteger(17))
+  }
+
+  /// The columns of ``SQL/recordingColumns``.
+  func recording() throws(DatabaseError) -> RecordingRow {
+    RecordingRow(
+      id: try identifier(0), call: try identifier(1), number: try int(2),
+      generation: try int(3), stored: try time(4), blob: try value(5, BlobName.init),
+      plaintextLength: try integer(6), ciphertextLength: try integer(7), digest: try digest(8),
+      content: LookupToken(field: .content, key: try identifier(9), value: try blob(10)),
+      keyID: try identifier(11),
+      audio: AudioFacts(
+        condition: try value(12, AudioFacts.Condition.init(rawValue:)),
+        format: try optionalText(13), channels: try optionalInt(14),
+        sampleRate: try optionalInt(15), durationMilliseconds: try optionalInteger(16)),
+      logIndex: try optionalInteger(17))
+  }
+
+  /// The columns of ``SQL/textColumns`` and the sealed bytes.
+  func textRow() throws(DatabaseError) -> TextRow {
+    TextRow(
+      id: try identifier(0), call: try identifier(1),
+      kind: try value(2, TextRow.Kind.init(rawValue:)), version: try int(3), stored: try time(4),
+      author: try identifier(5), keyID: try identifier(6), sealed: try blob(9),
+      length: try integer(7), digest: try digest(8))
+  }
+
+  /// The columns of ``SQL/identityColumns``.
+  func identity() throws(DatabaseError) -> IdentityRow {
+    IdentityRow(
+      id: try identifier(0), kind: try value(1, IdentityRow.Kind.init(rawValue:)),
+      name: try text(2), created: try time(3))
+  }
+
+  /// The columns of ``SQL/tokenColumns``.
+  func token() throws(DatabaseError) -> TokenRow {
+    TokenRow(
+      id: try identifier(0), digest: try digest(1), holder: try identifier(2),
+      name: try text(3), role: try value(4, Role.init(rawValue:)),
+      // A scope has no control characters, so a line is a scope.
+      scopes: try text(5).split(separator: "\n").map(String.init), createdBy: try identifier(6),
+      created: try time(7), expires: try time(8), revoked: try optionalTime(9),
+      isBootstrap: try integer(10) == 1)
+  }
+}
+
+extension DatabaseError {
+  /// For a column whose value is outside of its type.
+  static var notAValue: DatabaseError { DatabaseError(.damaged, during: "reading a column") }
+}
+
+extension SQL {
+  static var callColumns: SQL {
+    """
+    c.id, c.subject, c.created, c.started, c.started_offset, c.direction, c.source, c.location,
+    c.extension, c.key_id, c.wrapped_key, c.details, c.details_generation, c.recording_numbers
+    """
+  }
+
+  static var listingColumns: SQL {
+    callColumns + """
+      , (SELECT count(*) FROM recording WHERE call = c.id AND since IS NULL),
+      (SELECT count(*) FROM text WHERE call = c.id AND kind = 'transcript' AND since IS NULL),
+      (SELECT count(*) FROM text WHERE call = c.id AND kind = 'note' AND since IS NULL),
+      (SELECT sum(duration) FROM recording WHERE call = c.id AND since IS NULL)
+      """
+  }
+
+  static var recordingColumns: SQL {
+    """
+    id, call, number, generation, stored, blob, plaintext_length, ciphertext_length, digest,
+    content_key, content_value, key_id, audio_condition, audio_format, audio_channels, audio_rate,
+    duration, log_index
+    """
+  }
+
+  static var textColumns: SQL {
+    "id, call, kind, version, stored, author, key_id, length, digest"
+  }
+
+  static var identityColumns: SQL { "id, kind, name, created" }
+
+  static var tokenColumns: SQL {
+    """
+    id, digest, holder, name, role, scopes, created_by, created, expires, revoked, is_bootstrap
+    """
+  }
+}

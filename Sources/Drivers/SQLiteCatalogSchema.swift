@@ -1,0 +1,183 @@
+import Database
+
+/// The tables of the catalog, by version; `PRAGMA user_version` says which one a file has.
+///
+/// Specified in `Documentation/formats/catalog.md`. A row is pending while `since` is set. Ids are
+/// 16 bytes, digests and tokens 32, times milliseconds since 1970, text is UTF-8.
+enum SQLiteCatalogSchema {
+  /// In the file's header, so that `file` and a person know what it is: `CVLT`.
+  static let applicationID = 0x4356_4c54
+
+  /// Each step makes the version after its place.
+  static let steps: [SQL] = [version1]
+
+  private static let version1: SQL = """
+    CREATE TABLE log_position (
+      name TEXT NOT NULL PRIMARY KEY,
+      idx INTEGER NOT NULL,
+      leaf BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE fact (
+      name TEXT NOT NULL PRIMARY KEY,
+      value BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE totals (
+      id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+      calls INTEGER NOT NULL,
+      recordings INTEGER NOT NULL,
+      transcripts INTEGER NOT NULL,
+      notes INTEGER NOT NULL,
+      plaintext_bytes INTEGER NOT NULL,
+      ciphertext_bytes INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO totals VALUES (1, 0, 0, 0, 0, 0, 0);
+
+    CREATE TABLE subject (
+      id BLOB NOT NULL PRIMARY KEY,
+      wrapped_key BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE subject_count (
+      subject BLOB NOT NULL PRIMARY KEY,
+      entries INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE call (
+      id BLOB NOT NULL UNIQUE,
+      since INTEGER,
+      subject BLOB NOT NULL REFERENCES subject (id),
+      created INTEGER NOT NULL,
+      started INTEGER NOT NULL,
+      started_offset INTEGER NOT NULL,
+      direction TEXT NOT NULL,
+      source TEXT NOT NULL,
+      location TEXT,
+      extension TEXT,
+      key_id BLOB NOT NULL,
+      wrapped_key BLOB NOT NULL,
+      details BLOB NOT NULL,
+      details_generation INTEGER NOT NULL,
+      recording_numbers INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX call_by_time ON call (started, id);
+    CREATE INDEX call_by_extension ON call (extension, started, id);
+    CREATE INDEX call_by_location ON call (location, started, id);
+    CREATE INDEX call_by_source ON call (source, started, id);
+    CREATE INDEX call_by_direction ON call (direction, started, id);
+    CREATE INDEX call_by_subject ON call (subject);
+    CREATE INDEX call_pending ON call (since) WHERE since IS NOT NULL;
+
+    CREATE TABLE call_token (
+      field TEXT NOT NULL,
+      key BLOB NOT NULL,
+      value BLOB NOT NULL,
+      started INTEGER NOT NULL,
+      call BLOB NOT NULL REFERENCES call (id),
+      PRIMARY KEY (field, key, value, started, call)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX call_token_by_call ON call_token (call);
+    CREATE UNIQUE INDEX call_token_of_source ON call_token (key, value)
+      WHERE field = 'source-call';
+
+    CREATE TABLE recording (
+      id BLOB NOT NULL UNIQUE,
+      since INTEGER,
+      log_index INTEGER,
+      call BLOB NOT NULL REFERENCES call (id),
+      number INTEGER NOT NULL,
+      generation INTEGER NOT NULL,
+      stored INTEGER NOT NULL,
+      blob TEXT NOT NULL UNIQUE,
+      plaintext_length INTEGER NOT NULL,
+      ciphertext_length INTEGER NOT NULL,
+      digest BLOB NOT NULL,
+      content_key BLOB NOT NULL,
+      content_value BLOB NOT NULL,
+      key_id BLOB NOT NULL,
+      audio_condition TEXT NOT NULL,
+      audio_format TEXT,
+      audio_channels INTEGER,
+      audio_rate INTEGER,
+      duration INTEGER,
+      UNIQUE (call, number),
+      UNIQUE (call, content_key, content_value)
+    ) STRICT;
+    CREATE INDEX recording_pending ON recording (since) WHERE since IS NOT NULL;
+
+    CREATE TABLE text (
+      id BLOB NOT NULL UNIQUE,
+      since INTEGER,
+      call BLOB NOT NULL REFERENCES call (id),
+      kind TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      stored INTEGER NOT NULL,
+      author BLOB NOT NULL,
+      key_id BLOB NOT NULL,
+      length INTEGER NOT NULL,
+      digest BLOB NOT NULL,
+      sealed BLOB NOT NULL,
+      UNIQUE (call, kind, version)
+    ) STRICT;
+    CREATE INDEX text_pending ON text (since) WHERE since IS NOT NULL;
+
+    CREATE TABLE identity (
+      id BLOB NOT NULL UNIQUE,
+      since INTEGER,
+      kind TEXT NOT NULL,
+      name TEXT NOT NULL,
+      created INTEGER NOT NULL,
+      UNIQUE (kind, name)
+    ) STRICT;
+    CREATE INDEX identity_by_name ON identity (name, kind);
+    CREATE INDEX identity_pending ON identity (since) WHERE since IS NOT NULL;
+
+    CREATE TABLE token (
+      id BLOB NOT NULL UNIQUE,
+      since INTEGER,
+      digest BLOB NOT NULL UNIQUE,
+      holder BLOB NOT NULL,
+      name TEXT NOT NULL,
+      role TEXT NOT NULL,
+      scopes TEXT NOT NULL,
+      created_by BLOB NOT NULL,
+      created INTEGER NOT NULL,
+      expires INTEGER NOT NULL,
+      revoked INTEGER,
+      is_bootstrap INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX token_by_time ON token (created, id);
+    CREATE INDEX token_pending ON token (since) WHERE since IS NOT NULL;
+
+    CREATE TABLE playback_grant (
+      digest BLOB NOT NULL PRIMARY KEY,
+      recording BLOB NOT NULL,
+      token BLOB NOT NULL,
+      purpose TEXT NOT NULL,
+      expires INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX playback_grant_by_end ON playback_grant (expires);
+    """
+
+  /// Brings a file to the present version in one transaction.
+  ///
+  /// - Throws: ``DatabaseError/Code/damaged`` when the file is another program's or a later
+  ///   version's: what we do not know we do not touch.
+  static func prepare(_ connection: Connection) throws {
+    let version = try connection.userVersion()
+    let application =
+      try connection.first("PRAGMA application_id") { (row) throws(DatabaseError) in
+        try row.int(0)
+      } ?? 0
+    guard version <= steps.count, application == (version == 0 ? 0 : applicationID) else {
+      throw DatabaseError(.damaged, during: "reading a catalog of an unknown kind or version")
+    }
+    guard version < steps.count else { return }
+    try connection.transaction {
+      for step in steps[version...] { try connection.execute(step) }
+      try connection.execute("PRAGMA application_id=" + SQL(applicationID))
+      try connection.setUserVersion(steps.count)
+    }
+  }
+}
