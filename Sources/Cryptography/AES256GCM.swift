@@ -41,23 +41,23 @@ public struct AES256GCM: ~Copyable, @unchecked Sendable {
     unsafe EVP_CIPHER_CTX_free(context)
   }
 
-  /// Writes ciphertext ‖ tag to `output`, which is exactly 16 bytes longer than `plaintext`.
+  /// Returns ciphertext ‖ tag of a secret.
   ///
-  /// - Throws: ``CryptographyError/Code/invalidInput`` for other lengths.
+  /// - Throws: ``CryptographyError/Code/invalidInput`` for another nonce length.
   public mutating func seal(
-    _ plaintext: RawSpan, nonce: Span<UInt8>, aad: Span<UInt8> = Span(),
-    into output: inout MutableRawSpan
-  ) throws(CryptographyError) {
-    guard
-      nonce.count == AES256GCM.nonceByteCount,
-      output.byteCount - AES256GCM.tagByteCount == plaintext.byteCount
-    else { throw CryptographyError(.invalidInput, during: "encrypting") }
+    _ plaintext: RawSpan, nonce: Span<UInt8>, aad: Span<UInt8> = Span()
+  ) throws(CryptographyError) -> [UInt8] {
+    guard nonce.count == AES256GCM.nonceByteCount else {
+      throw CryptographyError(.invalidInput, during: "encrypting")
+    }
+    var sealed = [UInt8](repeating: 0, count: plaintext.byteCount + AES256GCM.tagByteCount)
     let done = unsafe plaintext.withUnsafeBytes { input in
-      unsafe output.withUnsafeMutableBytes { output in
+      unsafe sealed.withUnsafeMutableBytes { output in
         unsafe encrypt(input, nonce: nonce, aad: aad, to: output)
       }
     }
     guard done else { throw CryptographyError(.libraryFailure, during: "encrypting") }
+    return sealed
   }
 
   /// Appends ciphertext ‖ tag to `output`, which has room for 16 bytes more than `plaintext`.
@@ -103,22 +103,22 @@ public struct AES256GCM: ~Copyable, @unchecked Sendable {
     guard done else { throw CryptographyError(.libraryFailure, during: "encrypting") }
   }
 
-  /// Checks the tag of ciphertext ‖ tag and writes the plaintext.
+  /// Checks the tag of ciphertext ‖ tag and writes the plaintext into a secret.
   ///
   /// `output` is exactly 16 bytes shorter than `sealed`; it is zeroed where the tag does not match.
   ///
   /// - Throws: ``CryptographyError/Code/notAuthentic`` where the tag does not match or is cut off,
   ///   ``CryptographyError/Code/invalidInput`` for another length of nonce or output.
   public mutating func open(
-    _ sealed: RawSpan, nonce: Span<UInt8>, aad: Span<UInt8> = Span(),
+    _ sealed: Span<UInt8>, nonce: Span<UInt8>, aad: Span<UInt8> = Span(),
     into output: inout MutableRawSpan
   ) throws(CryptographyError) {
-    guard sealed.byteCount >= AES256GCM.tagByteCount else {
+    guard sealed.count >= AES256GCM.tagByteCount else {
       throw CryptographyError(.notAuthentic, during: "decrypting")
     }
     guard
       nonce.count == AES256GCM.nonceByteCount,
-      output.byteCount == sealed.byteCount - AES256GCM.tagByteCount
+      output.byteCount == sealed.count - AES256GCM.tagByteCount
     else { throw CryptographyError(.invalidInput, during: "decrypting") }
     let authentic = unsafe sealed.withUnsafeBytes { input in
       unsafe output.withUnsafeMutableBytes { output in

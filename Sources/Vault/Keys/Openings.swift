@@ -1,0 +1,71 @@
+public import Audit
+import Cryptography
+import Encoding
+import Threading
+
+extension KeyRing: OpeningSealer {
+  /// `0x01 ‖ key_id[16] ‖ iv[12] ‖ ct ‖ tag[16]` under the key of the month in which it expires.
+  ///
+  /// - Throws: ``VaultError/Code/sealed``; what the store throws in a month's first call.
+  public func seal(_ opening: [UInt8], at address: OpeningAddress) throws -> [UInt8] {
+    let key = try openingKey(at: address.time)
+    let nonce = try Random.bytes(AES256GCM.nonceByteCount)
+    let sealed = try key.secret.withSecret { (secret) throws(CryptographyError) in
+      try AES256GCM.seal(opening, key: secret, nonce: nonce, aad: context(of: address))
+    }
+    return [1] + key.id.bytes + nonce + sealed
+  }
+
+  /// - Throws: ``VaultError/Code/notFound`` where the key is gone: the value is erased;
+  ///   ``VaultError/Code/tampered`` where the bytes are not what was sealed at this address;
+  ///   ``VaultError/Code/sealed``.
+  public func open(_ sealed: [UInt8], at address: OpeningAddress) throws -> [UInt8] {
+    guard
+      sealed.count >= 45, sealed[0] == 1, let id = Identifier(bytes: Array(sealed[1..<17]))
+    else { throw VaultError(.tampered, during: "reading an opening") }
+    guard let key = try unsealed().openingKey(id) else {
+      throw VaultError(.notFound, during: "opening what was erased")
+    }
+    do throws(CryptographyError) {
+      return try key.secret.withSecret { (secret) throws(CryptographyError) in
+        try AES256GCM.open(
+          Array(sealed[29...]), key: secret, nonce: Array(sealed[17..<29]),
+          aad: context(of: address))
+      }
+    } catch {
+      throw VaultError(.tampered, during: "reading an opening", cause: error)
+    }
+  }
+
+  private func context(of address: OpeningAddress) -> [UInt8] {
+    Array(
+      ("callvault/opening/v1|tenant=\(tenant)|entry=\(address.entry)"
+        + "|field=\(address.field.rawValue)").utf8)
+  }
+
+  /// The key of a month, made and made durable where there is none yet.
+  private func openingKey(at now: Timestamp) throws(VaultError) -> RingState.LiveKey {
+    let month = try KeyRing.expiryMonth(of: now)
+    if let key = try unsealed().openingKey(expiring: month) { return key }
+    return try changing.withLock { (_) throws(VaultError) -> RingState.LiveKey in
+      var state = try self.unsealed()
+      if let key = state.openingKey(expiring: month) { return key }
+      let secret = try KeyRing.freshKey()
+      let record = try WrapRecord(
+        secret, id: .random(), use: .opening, ownedBy: self.tenant, under: state.newest)
+      let live = RingState.LiveKey(id: record.keyID, secret: SharedSecret(secret))
+      state.add(live, wrapped: record, expiring: month, at: now)
+      try self.commit(&state)
+      return live
+    }
+  }
+
+  /// The month, `YYYY-MM`, at whose end an opening of this time may go.
+  static func expiryMonth(of time: Timestamp) throws(VaultError) -> String {
+    let text = time.rfc3339
+    guard let year = Int(text.prefix(4)), (1970...9000).contains(year), text.utf8.count == 24 else {
+      throw VaultError(.invalid, during: "telling when an opening expires")
+    }
+    return "\(year + openingYears)" + text.dropFirst(4).prefix(3)
+  }
+}

@@ -1,0 +1,33 @@
+import Audit
+
+extension CallPart {
+  /// Whether an operation has to do with such a part: a receipt for playing a recording does not
+  /// open a note.
+  func isTouched(by operation: Action) -> Bool {
+    switch operation {
+    case .disclosure, .accessRequestFulfilled, .backupDrilled: return true
+    default: break
+    }
+    switch self {
+    case .recording, .peaks, .artifact:
+      return [
+        .recordingStored, .recordingOpened, .recordingPlayback, .recordingExported,
+        .recordingRepaired, .recordingExcised,
+      ].contains(operation)
+    case .transcript:
+      return [.transcriptStored, .transcriptOpened, .transcriptExported].contains(operation)
+    case .notes:
+      return [.noteStored, .noteOpened].contains(operation)
+    case .details:
+      return [.callCreated, .callOpened, .callChanged, .search, .subjectLinked]
+        .contains(operation)
+    }
+  }
+}
+
+extension Action {
+  /// Whether the operation is the handing over of a part's key.
+  var givesKeysAway: Bool {
+    [.recordingExported, .transcriptExported, .keyExport].contains(self)
+  }
+}
