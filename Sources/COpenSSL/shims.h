@@ -19,5 +19,6 @@ static inline void callvault_tls_server_options(SSL_CTX *context) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(context, 0);
 }
 static inline EVP_PKEY *callvault_new_p256_key(void) { return EVP_EC_gen("P-256"); }

@@ -29,6 +29,7 @@ actor Acceptor: EventReceiver {
     do throws(HTTPError) {
       guard let listener else { return }
       token = try loop.attach(listener.socket, to: self)
+      if let deadline = loop.stopDeadline { stop(by: deadline) }
     } catch {
       site.configuration.report(.cannotAccept(error))
       return
@@ -98,6 +99,7 @@ actor Acceptor: EventReceiver {
     assumeIsolated { acceptor in
       guard let listener = acceptor.listener else { return }
       acceptor.loop.detach(listener.socket, token: acceptor.token)
+      listener.refuseClients()
       acceptor.listener = nil
       acceptor.wake()
     }

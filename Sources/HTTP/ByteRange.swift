@@ -79,10 +79,7 @@ public enum ByteRange: Sendable, Equatable {
   ///
   /// Several ranges get the whole body, as RFC 9110, 14.2 permits. A condition is met only by the
   /// same strong validator: a weak tag or a date cannot show that bytes of two answers fit together.
-  ///
-  /// - Parameters:
-  ///   - entityTag: with its quotes, and strong.
-  ///   - length: of the whole body, in bytes.
+  /// `entityTag` has its quotes and is strong; `length` is that of the whole body, in bytes.
   public static func selection(
     from headers: Headers, entityTag: String, length: Int64
   ) -> Selection {

@@ -126,6 +126,7 @@ actor Connection: Exchange, EventReceiver {
   func run() async {
     do {
       token = try loop.attach(transport.socket, to: self)
+      if let deadline = loop.stopDeadline { beginStop(by: deadline) }
     } catch {
       site.configuration.report(.cannotAccept(error))
       transport.cut()
@@ -298,8 +299,8 @@ extension Connection {
 extension Connection {
   /// Between 1 and `limit` bytes, or none after the last.
   ///
-  /// - Parameter owner: the exchange that asks; a handler that has returned must not take the
-  ///   bytes of the next request.
+  /// `owner` is the exchange that asks: a handler that has returned must not take the bytes of the
+  /// next request.
   private func receive(
     upTo limit: Int, for owner: UInt64, _ patience: Patience
   ) async throws(HTTPError) -> [UInt8] {

@@ -46,7 +46,8 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   private var receivers: [UInt64: any EventReceiver] = [:]
   private var lastToken: UInt64 = 0
   private var earliest = UInt64.max
-  private var stopDeadline: UInt64?
+  /// Set once the server is to stop; receivers that attach later must look at it.
+  private(set) var stopDeadline: UInt64?
   private var date: (second: Int, text: String) = (-1, "")
 
   init() throws(HTTPError) {
@@ -192,7 +193,6 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
       throw HTTPError(.unavailable, during: "watching a socket", cause: SystemError(number: errno))
     }
     receivers[lastToken] = receiver
-    if let stopDeadline { receiver.stop(by: stopDeadline) }
     return lastToken
   }
 
@@ -207,7 +207,7 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     earliest = min(earliest, deadline)
   }
 
-  /// Tells every receiver, and those that come later, to stop.
+  /// Tells every receiver to stop.
   func stopReceivers(by deadline: UInt64) {
     stopDeadline = deadline
     for receiver in receivers.values { receiver.stop(by: deadline) }

@@ -5,7 +5,7 @@ public enum HTTPDate {
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
   ]
 
-  /// - Parameter seconds: since 1970 in UTC, from 0 to the end of the year 9999.
+  /// The date of a time between 1970 and the end of the year 9999, in UTC.
   public static func format(secondsSince1970 seconds: Int64) -> String {
     let clamped = min(max(seconds, 0), 253_402_300_799)
     let day = clamped / 86_400

@@ -28,6 +28,11 @@ final class ListeningSocket: Sendable {
 
   deinit { close(socket) }
 
+  /// Stops listening for good: clients are refused from here on, and do not queue in vain.
+  func refuseClients() {
+    shutdown(socket, Int32(SHUT_RDWR))
+  }
+
   private static func fault(_ operation: StaticString) -> HTTPError {
     HTTPError(.unavailable, during: operation, cause: SystemError(number: errno))
   }

@@ -52,7 +52,8 @@ enum ResponseHead {
     "connection", "content-length", "date", "keep-alive", "transfer-encoding", "upgrade",
   ]
 
-  /// - Parameter framing: the line that says how the body ends, with its line end, or nothing.
+  /// Writes status line and fields; `framing` is the line that says how the body ends, or nothing.
+  ///
   /// - Throws: ``HTTPError/Code/internalFault`` for a status or field that may not be sent.
   static func encode(
     status: Int, headers: Headers, framing: String, closes: Bool, date: String
