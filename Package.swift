@@ -77,6 +77,16 @@ let tests: [Target] = [
   .testTarget(
     name: "DatabaseTests", dependencies: ["Database", "FaultInjection"],
     path: "Tests/DatabaseTests"),
+  // Promises that every driver of a protocol keeps; a driver's own tests run them.
+  .target(
+    name: "ConformanceSuites", dependencies: ["Vault", "Audit", "Encoding", "Cryptography"],
+    path: "Tests/ConformanceSuites"),
+  .testTarget(
+    name: "DriverTests",
+    dependencies: [
+      "Drivers", "ConformanceSuites", "FaultInjection", "Vault", "Audit", "Encoding",
+      "Cryptography", "Durable", "Database",
+    ], path: "Tests/DriverTests"),
   .testTarget(name: "YAMLTests", dependencies: ["YAML"], path: "Tests/YAMLTests"),
   // The probe's child as a program of its own, and children that misbehave.
   .executableTarget(
