@@ -69,6 +69,12 @@ let tests: [Target] = [
   .testTarget(
     name: "AuditTests", dependencies: ["Audit", "Encoding", "Cryptography"],
     path: "Tests/AuditTests"),
+  .testTarget(
+    name: "AuditLogTests",
+    dependencies: [
+      "Audit", "Drivers", "Cryptography", "Encoding", "Threading", "Durable", "FaultInjection",
+    ],
+    path: "Tests/AuditLogTests"),
   .target(
     name: "FaultInjection", dependencies: ["Durable", "Threading"], path: "Tests/FaultInjection"),
   .testTarget(name: "ThreadingTests", dependencies: ["Threading"], path: "Tests/ThreadingTests"),

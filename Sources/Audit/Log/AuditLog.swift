@@ -242,6 +242,9 @@ public actor AuditLog {
       }
     }
 
+    guard Set(draft.subjects.map(\.id)).count == draft.subjects.count else {
+      throw AuditError(.invalidDraft, during: "tagging a subject twice in one entry")
+    }
     var numbers: [(Identifier, Int64)] = []
     do throws(AuditError) {
       for subject in draft.subjects {

@@ -1,0 +1,101 @@
+import Audit
+import Cryptography
+import Foundation
+import Testing
+
+/// A published log read back as an auditor would: files only, every byte checked against the head.
+struct PublishedLog {
+  let entries: [[UInt8]]
+  let size: Int64
+
+  /// Reads a log's folder.
+  ///
+  /// - Throws: if anything that the checkpoint covers is missing or does not fit.
+  init(_ folder: String, key: VerifierKey) throws {
+    func read(_ path: String) throws -> [UInt8] {
+      Array(try Data(contentsOf: URL(fileURLWithPath: folder + "/" + path)))
+    }
+    let note = try SignedNote(parsing: read("checkpoint"))
+    let head = try VerifiedCheckpoint(note, key: key).checkpoint
+    size = head.size
+    var entries: [[UInt8]] = []
+    for number in 0..<((head.size + 255) / 256) {
+      let path = try #require(TilePath.bundle(number, inLogOf: head.size))
+      entries += try EntryBundle.parse(read(path.description), count: path.width)
+    }
+    self.entries = entries
+    let leaves = entries.map(MerkleTree.leafHash)
+    try #require(MerkleTree.root(of: leaves) == head.root)
+    for path in TilePath.added(from: 0, to: head.size) where path.level == .hashes(0) {
+      let tile = try Tile(path, parsing: read(path.description))
+      let start = Int(path.number) * 256
+      try #require(tile.hashes == Array(leaves[start..<(start + path.width)]))
+    }
+    let edge = try TreeEdge(size: head.size) { path throws(AuditError) in
+      do {
+        return try read(path.description)
+      } catch {
+        throw AuditError(.notFound, during: "reading a tile", cause: error)
+      }
+    }
+    try #require(edge.root == head.root)
+    var previous = SHA256Digest(bytes: [UInt8](repeating: 0, count: 32))
+    for (index, bytes) in entries.enumerated() {
+      let entry = try Entry(parsing: bytes)
+      try #require(entry.index == Int64(index))
+      try #require(entry.previous == previous)
+      previous = leaves[index]
+    }
+  }
+
+  func parsed() throws -> [Entry] { try entries.map { try Entry(parsing: $0) } }
+
+  /// Whether every receipt's entry is where it said.
+  func holds(_ receipts: some Sequence<Acknowledged>) -> Bool {
+    receipts.allSatisfy { receipt in
+      receipt.index < entries.count
+        && MerkleTree.leafHash(entries[Int(receipt.index)]) == receipt.leafHash
+    }
+  }
+}
+
+/// `verify.go`: Debian's Go packages check the same folder, with nothing of ours.
+enum GoVerifier {
+  /// Where the built verifier lies, or nil where there is no Go.
+  static let program: String? = {
+    let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Outside/gotlog/verify.go").path
+    let target = NSTemporaryDirectory() + "callvault-verify-\(getpid())"
+    let status = run(
+      "/usr/bin/go", ["build", "-o", target, source],
+      environment: ["GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOPROXY": "off"])
+    return status?.code == 0 ? target : nil
+  }()
+
+  static func accepts(_ folder: String, key: VerifierKey) throws -> Bool {
+    let program = try #require(program)
+    let result = try #require(run(program, [key.description, folder]))
+    if result.code != 0 { print(result.output) }
+    return result.code == 0
+  }
+
+  private static func run(
+    _ program: String, _ arguments: [String], environment: [String: String] = [:]
+  ) -> (code: Int32, output: String)? {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardError = pipe
+    do {
+      try process.run()
+    } catch {
+      return nil
+    }
+    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+  }
+}
