@@ -70,6 +70,61 @@ func turn(_ receipt: consuming Receipt, _ object: Identifier) -> Receipt {
   return receipt
 }
 """, "'objects' is inaccessible due to 'internal' protection level"),
+    ("control: a key is opened against a receipt", """
+func open(
+  _ ring: KeyRing, _ address: PartAddress, _ wrapped: [UInt8], _ receipt: consuming Receipt,
+  _ person: Identifier
+) throws -> PartKey {
+  try ring.partKey(
+    at: address, wrapped: wrapped, spending: receipt, for: .recordingOpened, by: person)
+}
+""", None),
+    ("a key is opened without a receipt", """
+func open(
+  _ ring: KeyRing, _ address: PartAddress, _ wrapped: [UInt8], _ person: Identifier
+) throws -> PartKey {
+  try ring.partKey(at: address, wrapped: wrapped, for: .recordingOpened, by: person)
+}
+""", "missing argument for parameter 'spending' in call"),
+    ("two keys are opened with one receipt", """
+func open(
+  _ ring: KeyRing, _ one: PartAddress, _ other: PartAddress, _ wrapped: [UInt8],
+  _ receipt: consuming Receipt, _ person: Identifier
+) throws {
+  _ = try ring.partKey(
+    at: one, wrapped: wrapped, spending: receipt, for: .recordingOpened, by: person)
+  _ = try ring.partKey(
+    at: other, wrapped: wrapped, spending: receipt, for: .recordingOpened, by: person)
+}
+""", "'receipt' consumed more than once"),
+    ("a part's key is derived past the ring", """
+func derive(_ secret: borrowing SecretBytes, _ id: Identifier, _ address: PartAddress) throws
+  -> PartKey
+{
+  try PartKey(derivedFrom: secret, id: id, at: address, mayLeave: true)
+}
+""", "'PartKey' initializer is inaccessible due to 'internal' protection level"),
+    ("a part's key is read out", """
+func read(_ key: borrowing PartKey) -> SecretBytes? { key.secret.duplicate() }
+""", "'secret' is inaccessible due to 'internal' protection level"),
+    ("a new call's key is read out", """
+func read(_ key: borrowing CallKey) -> Int { key.secret.count }
+""", "'secret' is inaccessible due to 'internal' protection level"),
+    ("a call's key is made from an old record", """
+func make(_ call: Identifier, _ wrapped: WrapRecord, _ secret: consuming SecretBytes) -> CallKey {
+  CallKey(call: call, id: call, wrapped: wrapped, tenant: call, secret: secret)
+}
+""", "'CallKey' initializer is inaccessible due to 'internal' protection level"),
+    ("a record is unwrapped past the receipt", """
+func open(_ ring: KeyRing, _ record: WrapRecord, _ call: Identifier) throws -> SecretBytes {
+  try ring.open(record, as: .call, ownedBy: call)
+}
+""", "extra argument 'ownedBy' in call"),
+    ("an object is opened with bytes for a key", """
+func open(_ secret: borrowing SecretBytes, _ header: EnvelopeHeader) throws -> EnvelopeOpener {
+  try EnvelopeOpener(secret, header: header, length: .recorded(100))
+}
+""", "cannot convert value of type 'SecretBytes' to expected argument type 'PartKey'"),
 ]
 
 
