@@ -262,7 +262,13 @@ public final class Connection {
 
   /// How SQLite would run a statement: one line for each step of its plan.
   public func queryPlan(of sql: SQL) throws(DatabaseError) -> [String] {
-    try rows("EXPLAIN QUERY PLAN " + sql) { (row) throws(DatabaseError) in try row.text(3) }
+    // Without values: the plan does not depend on them.
+    var statement = try prepare("EXPLAIN QUERY PLAN " + sql)
+    var steps: [String] = []
+    while try statement.step() {
+      steps.append(try statement.withRow { (row) throws(DatabaseError) in try row.text(3) })
+    }
+    return steps
   }
 
   func check(_ result: Int32, _ operation: StaticString, _ sql: SQL? = nil)

@@ -22,8 +22,13 @@ extension Row {
     return digest
   }
 
+  /// A time within the years 0 to 9999: outside of them it has no text, and sums may overflow.
   func time(_ column: Int32) throws(DatabaseError) -> Timestamp {
-    Timestamp(milliseconds: try integer(column))
+    let milliseconds = try integer(column)
+    guard (-62_167_219_200_000...253_402_300_799_999).contains(milliseconds) else {
+      throw .notAValue
+    }
+    return Timestamp(milliseconds: milliseconds)
   }
 
   func optionalTime(_ column: Int32) throws(DatabaseError) -> Timestamp? {

@@ -1,0 +1,249 @@
+import Audit
+import ConformanceSuites
+import Cryptography
+import Database
+import Durable
+import Encoding
+import FaultInjection
+import Foundation
+import Testing
+import Vault
+
+@testable import Drivers
+
+@Suite struct SQLiteCatalogTests {
+  /// A page is found by walking an index in its order: nothing is scanned, nothing is sorted.
+  @Test func everySearchWalksAnIndex() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/catalog.sqlite"
+    _ = try SQLiteCatalog(path)
+    let connection = try Connection(path, for: .reading)
+    let conditions: [(inout CatalogQuery) -> Void] = [
+      { $0.from = Timestamp(milliseconds: 1) },
+      { $0.to = Timestamp(milliseconds: 2) },
+      { $0.after = CallCursor(started: Timestamp(milliseconds: 1), call: .random()) },
+      { $0.party = [Sample.token(.party, "1"), Sample.token(.party, "2")] },
+      { $0.agent = [Sample.token(.agent, "1")] },
+      { $0.callExtension = "204" }, { $0.location = "North" }, { $0.direction = .inbound },
+      { $0.sources = ["3cx", "sip"] }, { $0.locations = ["North", "South"] },
+      { $0.callExtensions = ["204", "205"] },
+    ]
+    var plans = 0
+    for chosen in 0..<(1 << conditions.count) {
+      var query = CatalogQuery(limit: 50)
+      for (bit, condition) in conditions.enumerated() where chosen >> bit & 1 == 1 {
+        condition(&query)
+      }
+      let search = CallListQuery(query)
+      let plan = try connection.queryPlan(of: search.sql)
+      for step in plan {
+        #expect(!step.hasPrefix("SCAN") && !step.contains("TEMP B-TREE"), "\(plan)")
+      }
+      #expect(plan.first.map { $0.contains("started") || $0.contains("(started,") } == true)
+      plans += 1
+    }
+    #expect(plans == 2048)
+  }
+
+  /// Fifteen times as many calls must not read fifteen times as many rows.
+  @Test func aPageCostsTheSameAtAnySize() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/catalog.sqlite"
+    let catalog = try SQLiteCatalog(path)
+    let writer = try Connection(path, for: .writing)
+    var stored = 0
+    func fill(to count: Int) throws {
+      try writer.transaction {
+        for number in stored..<count {
+          let call = Identifier.random().bytes
+          try writer.run("INSERT INTO subject VALUES (?, x'00')", call)
+          try writer.run(
+            """
+            INSERT INTO call VALUES
+              (?1, NULL, ?1, ?2, ?2, 0, 'inbound', '3cx', ?3, ?4, ?1, x'00', x'00', 1, 0)
+            """, call, number, ["North", "South"][number % 2], "\(number % 100)")
+          try writer.run(
+            "INSERT INTO call_token VALUES ('party', ?, ?, ?, ?)", Sample.indexKey.bytes,
+            Sample.token(.party, "\(number % 50)").value, number, call)
+        }
+      }
+      stored = count
+    }
+    func time(_ query: CatalogQuery) async throws -> Duration {
+      var best = Duration.seconds(60)
+      for _ in 0..<20 {
+        let started = ContinuousClock.now
+        #expect(try await catalog.calls(matching: query).count == 20)
+        best = min(best, ContinuousClock.now - started)
+      }
+      return best
+    }
+    var byTime = CatalogQuery(limit: 20)
+    byTime.to = Timestamp(milliseconds: 1500)
+    var byParty = CatalogQuery(limit: 20)
+    byParty.party = [Sample.token(.party, "7")]
+    var byPlace = CatalogQuery(limit: 20)
+    byPlace.locations = ["South", "North"]
+    byPlace.callExtension = "13"
+    try fill(to: 2000)
+    let small = [try await time(byTime), try await time(byParty), try await time(byPlace)]
+    try fill(to: 30_000)
+    let large = [try await time(byTime), try await time(byParty), try await time(byPlace)]
+    for (small, large) in zip(small, large) {
+      #expect(large < small * 4 + .milliseconds(2), "\(small) \(large)")
+    }
+  }
+
+  /// A crash may cut the write-ahead log anywhere: what is left is the state after some commit.
+  @Test func aCutWriteAheadLogIsSomeCommittedState() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/catalog.sqlite"
+    let catalog = try SQLiteCatalog(path)
+    let commits = 30
+    for number in 1...commits {
+      let call = Sample.call(location: String(repeating: "x", count: number * 50))
+      try await catalog.insert(
+        call, tokens: [Sample.token(.sourceCall, "\(number)")],
+        subject: Sample.subject(of: call), since: 0)
+      try await catalog.confirm(
+        RowReference(.call, call.id), at: Sample.position(Int64(number)))
+    }
+    let database = try Data(contentsOf: URL(fileURLWithPath: path))
+    let log = try Data(contentsOf: URL(fileURLWithPath: path + "-wal"))
+    #expect(log.count > 100_000)
+    var states: Set<Int64> = []
+    for length in stride(from: 0, through: log.count, by: log.count / 60) {
+      let copy = directory.path + "/copy-\(length).sqlite"
+      try database.write(to: URL(fileURLWithPath: copy))
+      try log.prefix(length).write(to: URL(fileURLWithPath: copy + "-wal"))
+      let catalog = try SQLiteCatalog(copy)
+      try await catalog.checkIntegrity()
+      let applied = try await catalog.appliedPosition()?.index ?? 0
+      #expect(try await catalog.counts().calls == applied)
+      // At most the one row that was between its two transactions.
+      #expect(try await catalog.pendingRows(limit: 10).count <= 1)
+      states.insert(applied)
+    }
+    #expect(states.count > 20)
+  }
+
+  @Test func aCatalogIsForItsOwnerOnly() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/catalog.sqlite"
+    let catalog = try SQLiteCatalog(path)
+    try await catalog.setFact(.administrator, to: [0x30], at: nil)
+    for name in try directory.names() {
+      #expect(try LinuxFileSystem().status(at: directory.path + "/" + name).permissions == 0o600)
+    }
+    #expect(try directory.names().count == 3)
+  }
+
+  @Test func whatIsNoCatalogOfOursIsRefused() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/catalog.sqlite"
+    _ = try SQLiteCatalog(path)
+    let later = directory.path + "/later.sqlite"
+    let foreign = directory.path + "/foreign.sqlite"
+    for copy in [later, foreign] {
+      let connection = try Connection(copy, for: .writing)
+      try connection.execute("CREATE TABLE thing (id INTEGER) STRICT")
+      if copy == later {
+        try connection.setUserVersion(99)
+      } else {
+        try connection.execute("PRAGMA application_id=1")
+      }
+    }
+    try Data(repeating: 0x41, count: 9000)
+      .write(to: URL(fileURLWithPath: directory.path + "/text.sqlite"))
+    try FileManager.default.createSymbolicLink(
+      atPath: directory.path + "/link.sqlite", withDestinationPath: path)
+    try FileManager.default.createDirectory(
+      atPath: directory.path + "/folder.sqlite", withIntermediateDirectories: false)
+    for name in ["later", "foreign", "text", "link", "folder"] {
+      let error = #expect(throws: VaultError.self) {
+        try SQLiteCatalog("\(directory.path)/\(name).sqlite")
+      }
+      #expect(error?.code == .tampered, "\(name)")
+    }
+    let absent = #expect(throws: VaultError.self) {
+      try SQLiteCatalog(directory.path + "/nowhere/catalog.sqlite")
+    }
+    #expect(absent?.code == .unavailable)
+  }
+
+  /// A catalog with one live row of each kind.
+  private struct Populated {
+    let directory: TemporaryDirectory
+    let catalog: SQLiteCatalog
+    let call: CallRow
+    let recording: RecordingRow
+    let identity = Sample.identity(.person, "ada")
+    let token = Sample.accessToken("ada")
+
+    init() async throws {
+      directory = try TemporaryDirectory()
+      catalog = try SQLiteCatalog(directory.path + "/catalog.sqlite")
+      call = Sample.call(location: "North", callExtension: "204")
+      recording = Sample.recording(of: call.id)
+      try await catalog.insert(call, tokens: [], subject: Sample.subject(of: call), since: 0)
+      try await catalog.insert(recording, since: 0)
+      try await catalog.insert(Sample.text(.transcript, of: call.id, version: 1), since: 0)
+      try await catalog.insert(identity, since: 0)
+      try await catalog.insert(token, since: 0)
+      for row in try await catalog.pendingRows(limit: 10) {
+        try await catalog.confirm(row.row, at: Sample.position(1))
+      }
+    }
+  }
+
+  private typealias Reading = @Sendable (Populated) async throws -> Void
+
+  /// Columns that hold something else: refused as tampered, never a trap.
+  @Test func hostileRowsAreTampered() async throws {
+    let readCall: Reading = { _ = try await $0.catalog.call($0.call.id) }
+    let list: Reading = { _ = try await $0.catalog.calls(matching: CatalogQuery(limit: 1)) }
+    let readRecording: Reading = { _ = try await $0.catalog.recording($0.recording.id) }
+    let readTexts: Reading = {
+      _ = try await $0.catalog.texts(.transcript, of: $0.call.id, sealed: false)
+    }
+    let readToken: Reading = { _ = try await $0.catalog.token(digest: $0.token.digest) }
+    let changes: [(SQL, Reading)] = [
+      ("UPDATE call SET subject = x'00'", readCall),
+      ("UPDATE call SET started = 9223372036854775806", readCall),
+      ("UPDATE call SET started_offset = -9223372036854775808", list),
+      ("UPDATE call SET direction = 'sideways'", list),
+      ("UPDATE call SET source = CAST(x'ff' AS TEXT)", readCall),
+      ("UPDATE call SET key_id = zeroblob(17)", readCall),
+      ("UPDATE recording SET blob = '../../etc/passwd'", readRecording),
+      ("UPDATE recording SET digest = zeroblob(31)", readRecording),
+      ("UPDATE recording SET audio_condition = ''", readRecording),
+      ("UPDATE text SET author = x''", readTexts),
+      ("UPDATE text SET version = '1'; UPDATE text SET stored = NULL", readTexts),
+      (
+        "UPDATE identity SET created = 0, id = zeroblob(3)",
+        { _ = try await $0.catalog.identity(.person, named: "ada") }
+      ),
+      ("UPDATE token SET role = 'root'", readToken),
+      ("UPDATE token SET holder = x'ff'", { _ = try await $0.catalog.tokens(limit: 1) }),
+      (
+        "UPDATE log_position SET leaf = x'00'", { _ = try await $0.catalog.appliedPosition() }
+      ),
+    ]
+    for (change, read) in changes {
+      let populated = try await Populated()
+      try await read(populated)
+      let connection = try Connection(
+        populated.directory.path + "/catalog.sqlite", for: .writing)
+      try connection.execute("PRAGMA foreign_keys=OFF")
+      do {
+        try connection.execute(change)
+      } catch {
+        // The schema is strict enough to refuse this one by itself.
+        #expect(error.code == .constraint)
+        continue
+      }
+      let error = await #expect(throws: VaultError.self) { try await read(populated) }
+      #expect(error?.code == .tampered, "\(change)")
+    }
+  }
+}
