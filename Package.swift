@@ -106,6 +106,12 @@ let tests: [Target] = [
     name: "CryptographyTests", dependencies: ["Cryptography", "Encoding"],
     path: "Tests/CryptographyTests"),
   .testTarget(
+    name: "VaultTests",
+    dependencies: [
+      "Vault", "Audit", "Drivers", "Encoding", "Threading", "Cryptography", "Durable", "YAML",
+    ],
+    path: "Tests/VaultTests"),
+  .testTarget(
     name: "CallvaultTests", dependencies: ["callvault", "Encoding"],
     path: "Tests/CallvaultTests"),
 ]

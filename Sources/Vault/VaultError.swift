@@ -44,6 +44,8 @@ public struct VaultError: Error, CustomStringConvertible {
   public let cause: (any Error)?
   /// What the log says of it, where the code alone does not tell.
   let reason: Reason?
+  /// Whether the attempt's account is closed: its outcome is in the log, or the log cannot take one.
+  let isAccounted: Bool
 
   public init(
     _ code: Code, during operation: StaticString, detail: String? = nil,
@@ -55,7 +57,7 @@ public struct VaultError: Error, CustomStringConvertible {
 
   init(
     _ code: Code, during operation: StaticString, because reason: Reason?, detail: String? = nil,
-    existing: Identifier? = nil, cause: (any Error)? = nil
+    existing: Identifier? = nil, cause: (any Error)? = nil, isAccounted: Bool = false
   ) {
     self.code = code
     self.operation = operation
@@ -63,6 +65,7 @@ public struct VaultError: Error, CustomStringConvertible {
     self.existing = existing
     self.cause = cause
     self.reason = reason
+    self.isAccounted = isAccounted
   }
 
   public var description: String {

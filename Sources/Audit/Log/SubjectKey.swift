@@ -21,6 +21,13 @@ public struct SubjectKey: Sendable {
     self.key = key
   }
 
+  /// What the entry that introduces the subject commits to: the key itself.
+  ///
+  /// The opening is then where the key survives the subject's rows, for as long as the log needs it.
+  public var committedValue: [UInt8] {
+    key.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
+  }
+
   /// The tag of the subject's entry number `ordinal`, counted from 1.
   ///
   /// HMAC-SHA-256(K, `callvault/subject/v1` ‖ u64be ordinal), its first 16 bytes.

@@ -77,6 +77,9 @@ public struct AccessPolicy: Sendable {
     return rule.isWholeWithoutScope ? rule.rights : []
   }
 
+  /// The rights a scope of this name stands for; nil if the policy has none.
+  func rights(inScope name: String) -> Set<Right>? { groups[name] }
+
   /// The names of groups that a scope may use, in order.
   public var scopeNames: [String] { groups.keys.sorted() }
 }

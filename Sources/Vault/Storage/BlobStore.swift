@@ -1,3 +1,4 @@
+import Cryptography
 public import Encoding
 
 /// Where ciphertext lies: large, written once, read in ranges, named by nothing that means anything.
@@ -64,6 +65,14 @@ public struct BlobName: Hashable, Comparable, Sendable, LosslessStringConvertibl
   public init?(_ text: String) {
     guard text.utf8.count == 32, Hex.decode(text) != nil else { return nil }
     description = text
+  }
+
+  /// A name nobody has seen.
+  static func random() throws(VaultError) -> BlobName {
+    guard let bytes = try? Random.bytes(16), let name = BlobName(Hex.encode(bytes)) else {
+      throw VaultError(.unavailable, during: "naming an object")
+    }
+    return name
   }
 
   public static func < (left: Self, right: Self) -> Bool {

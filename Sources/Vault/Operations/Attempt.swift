@@ -1,0 +1,169 @@
+import Audit
+import Encoding
+
+/// What every operation does around its own work: one account of each attempt, whatever becomes of it.
+extension Vault {
+  /// The start of an entry about what `caller` asks for.
+  func draft(
+    _ action: Action, _ phase: Phase, by caller: Caller, on objects: [Identifier] = [],
+    parts: [PartName] = [], purpose: PurposeOfUse? = nil
+  ) -> EntryDraft {
+    var draft = EntryDraft(action, phase, by: caller.actor, on: objects, parts: parts)
+    draft.session = caller.session
+    draft.request = caller.request
+    draft.purpose = purpose
+    draft.policy = policy.hash
+    draft.commits[.via] = Array(caller.via.utf8.prefix(256))
+    return draft
+  }
+
+  /// Makes an entry durable.
+  ///
+  /// - Throws: ``VaultError/Code/unavailable`` if the log cannot commit: nothing may follow then.
+  func record(_ draft: EntryDraft) async throws(VaultError) -> Receipt {
+    do {
+      return try await log.record(draft)
+    } catch {
+      counters.count(.logFailures)
+      throw VaultError(
+        .unavailable, during: "recording an attempt", because: nil, cause: error,
+        isAccounted: true)
+    }
+  }
+
+  /// Makes a row live whose entry is durable.
+  ///
+  /// If the catalog cannot, the next start does it: the entry stands, and nothing may contradict it.
+  func confirm(_ row: RowReference, at position: LogPosition) async throws(VaultError) {
+    do throws(VaultError) {
+      try await catalog.confirm(row, at: position)
+    } catch {
+      throw VaultError(
+        .unavailable, during: "making a row live", because: nil, cause: error, isAccounted: true)
+    }
+  }
+
+  /// Runs the checks before an attempt.
+  ///
+  /// If they throw, that is the attempt's one entry, durable before the caller
+  /// hears of it.
+  ///
+  /// The checks put what they learn (objects, subjects) into the draft, so that a refusal names it.
+  func checked<Result: ~Copyable>(
+    _ draft: inout EntryDraft,
+    _ checks: (inout EntryDraft) async throws(VaultError) -> Result
+  ) async throws(VaultError) -> Result {
+    do throws(VaultError) {
+      return try await checks(&draft)
+    } catch {
+      var refusal = draft
+      refusal.phase = .single
+      (refusal.outcome, refusal.reason) = error.account
+      counters.refused(refusal.reason)
+      _ = try await record(refusal)
+      throw error
+    }
+  }
+
+  /// Records an intent, does what it announced against its receipt, and records a failure if it fails.
+  ///
+  /// `work` records success itself, because rows become live only after it. Failing after content was
+  /// released, it says how much through `released`.
+  func fulfil<Result: ~Copyable>(
+    _ intent: EntryDraft,
+    _ work: (consuming Receipt) async throws(VaultError) -> Result
+  ) async throws(VaultError) -> Result {
+    let receipt = try await record(intent)
+    do throws(VaultError) {
+      return try await work(receipt)
+    } catch {
+      // A log that failed cannot take the outcome either; at the next start the intent is found open.
+      guard !error.isAccounted else { throw error }
+      let (outcome, reason) = error.account
+      if error.code == .tampered { counters.count(.tampered) }
+      _ = try await record(intent.closing(outcome, because: reason))
+      throw error
+    }
+  }
+
+  /// Whether the caller may use a right at all.
+  ///
+  /// - Throws: ``VaultError/Code/denied`` with the rule's reason, or ``VaultError/Code/invalid`` when
+  ///   only the purpose is missing.
+  func allow(
+    _ right: Right, _ caller: Caller, purpose: PurposeOfUse? = nil
+  ) throws(VaultError) {
+    switch policy.decide(right, role: caller.role, scopes: caller.scopes, purpose: purpose) {
+    case .granted:
+      return
+    case .refused(.purposeMissing, let detail):
+      throw VaultError(
+        .invalid, during: "deciding who may", because: .purposeMissing, detail: detail)
+    case .refused(let reason, let detail):
+      throw VaultError(.denied, during: "deciding who may", because: reason, detail: detail)
+    }
+  }
+
+  /// A live call within the caller's scope, named in the draft.
+  ///
+  /// - Throws: ``VaultError/Code/notFound`` for a call that does not exist and for one the caller may
+  ///   not know of; the entry tells them apart, the answer does not.
+  func visibleCall(
+    _ id: Identifier, _ caller: Caller, _ draft: inout EntryDraft
+  ) async throws(VaultError) -> CallRow {
+    guard let call = try await catalog.call(id) else {
+      draft.commits[.filter] = Array(id.description.utf8)
+      throw VaultError(.notFound, during: "finding a call")
+    }
+    draft.objects = [call.id]
+    draft.subjects = [try await subject(of: call)]
+    guard
+      caller.confinement.covers(
+        source: call.source, location: call.location, callExtension: call.callExtension)
+    else {
+      throw VaultError(.notFound, during: "finding a call", because: .outOfScope)
+    }
+    return call
+  }
+
+  /// A live recording within the caller's scope, and its call, both named in the draft.
+  func visibleRecording(
+    _ id: Identifier, _ caller: Caller, _ draft: inout EntryDraft
+  ) async throws(VaultError) -> (recording: RecordingRow, call: CallRow) {
+    guard let recording = try await catalog.recording(id) else {
+      draft.commits[.filter] = Array(id.description.utf8)
+      throw VaultError(.notFound, during: "finding a recording")
+    }
+    draft.objects = [recording.call, recording.id]
+    draft.parts = [try name(of: .recording(recording.number))]
+    let call = try await visibleCall(recording.call, caller, &draft)
+    draft.objects = [call.id, recording.id]
+    return (recording, call)
+  }
+
+  /// The key by which the log's tags of a call are made.
+  func subject(of call: CallRow) async throws(VaultError) -> SubjectKey {
+    guard let row = try await catalog.subject(call.subject) else {
+      throw VaultError(.tampered, during: "finding whom a call is about")
+    }
+    return try keys.subjectKey(row)
+  }
+}
+
+extension VaultError {
+  /// What the log says of an attempt that ended so.
+  var account: (OutcomeCode, Reason) {
+    switch code {
+    case .notFound: (.refused, reason ?? .notFound)
+    case .unauthenticated: (.refused, reason ?? .credentialUnknown)
+    case .denied: (.refused, reason ?? .roleLacksRight)
+    case .conflict: (.refused, reason ?? .conflict)
+    case .invalid: (.refused, reason ?? .malformed)
+    case .tooLarge: (.refused, reason ?? .tooLarge)
+    case .sealed: (.refused, reason ?? .sealed)
+    case .held: (.refused, reason ?? .held)
+    case .tampered: (.failed, reason ?? .tampered)
+    case .behindLog, .unavailable, .noSpace: (.failed, reason ?? .storageFailed)
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import Audit
+import Cryptography
+import Encoding
+
+extension Vault {
+  /// Makes a call known: its key, its subject and its sealed details.
+  ///
+  /// Recordings follow.
+  ///
+  /// A crash before the entry leaves a pending row, which the next start drops; after it, the row becomes live then.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` with the existing call if this source gave this name before,
+  ///   ``VaultError/Code/invalid`` naming a field.
+  public func createCall(
+    _ new: NewCall, as caller: Caller
+  ) async throws(VaultError) -> CallReceipt {
+    var draft = draft(.callCreated, .single, by: caller)
+    let tokens = try await checked(&draft) { draft throws(VaultError) -> [LookupToken] in
+      try self.allow(.createCall, caller)
+      try new.validate()
+      guard
+        caller.confinement.covers(
+          source: new.source, location: new.location, callExtension: new.callExtension)
+      else {
+        throw VaultError(
+          .denied, during: "storing a call", because: .outOfScope,
+          detail: "this token may not store calls of this source, location or extension")
+      }
+      let name = Self.sourceCall(new.source, new.sourceID)
+      if let existing = try await self.catalog.call(
+        owning: try self.keys.lookupTokens(.sourceCall, of: name))
+      {
+        draft.objects = [existing]
+        throw Self.duplicate(existing)
+      }
+      return try self.currentTokens(of: new)
+    }
+
+    let now = now
+    let id = Identifier.random()
+    let details = CallDetails(
+      sourceID: new.sourceID, from: new.from, to: new.to, agent: new.agent)
+    let key = try keys.createCallKey(for: id)
+    let sealed = try Envelope.seal(try details.encoded(), with: try key.partKey(.details))
+    let subject = try keys.createSubjectKey(for: id)
+    let started: OffsetTime
+    if let given = new.started { started = given } else { started = try Self.utc(now) }
+    let row = CallRow(
+      id: id, subject: id, created: now,
+      started: started, direction: new.direction ?? .inbound,
+      source: new.source, location: new.location, callExtension: new.callExtension,
+      keyID: key.id, wrappedKey: key.wrapped.encoded, details: sealed,
+      detailsGeneration: 1, recordingNumbers: 0)
+    let digest = SHA256.hash(sealed)
+
+    draft.objects = [id]
+    draft.parts = [try name(of: .details)]
+    draft.subjects = [subject.key]
+    draft.digest = digest
+    draft.length = Int64(sealed.count)
+    draft.keyID = key.id
+    draft.sourceTime = new.started
+    draft.commits[.details] = digest.bytes
+    draft.commits[.source] = Array(new.source.utf8)
+    draft.commits[.subject] = subject.key.committedValue
+    do throws(VaultError) {
+      try await catalog.insert(
+        row, tokens: tokens, subject: SubjectRow(id: id, wrappedKey: subject.wrapped.encoded),
+        since: await logSize)
+    } catch {
+      // Somebody stored the same call since the look above, or the catalog cannot take it.
+      let conflict = error.code == .conflict ? Self.duplicate(error.existing) : error
+      draft.objects = error.existing.map { [$0] } ?? []
+      (draft.subjects, draft.digest, draft.length, draft.keyID) = ([], nil, nil, nil)
+      draft.commits[.details] = nil
+      draft.commits[.subject] = nil
+      try await checked(&draft) { _ throws(VaultError) -> Void in throw conflict }
+      throw conflict
+    }
+    draft.outcome = .success
+    let receipt = try await record(draft)
+    let position = receipt.position
+    try await confirm(RowReference(.call, id), at: position)
+    counters.count(.callsCreated)
+    return CallReceipt(call: id, logIndex: position.index)
+  }
+
+  private static func duplicate(_ existing: Identifier?) -> VaultError {
+    VaultError(
+      .conflict, during: "storing a call", because: .duplicate,
+      detail: "this source gave this `source_id` to a call before", existing: existing)
+  }
+
+  /// What is unique about a call: its source and the name that source gave it, told apart by the first length.
+  static func sourceCall(_ source: String, _ sourceID: String) -> [UInt8] {
+    let name = Array(source.utf8)
+    return [UInt8(truncatingIfNeeded: name.count)] + name + Array(sourceID.utf8)
+  }
+
+  /// How an agent is looked up: without regard to case.
+  static func agentKey(_ agent: String) -> [UInt8] { Array(agent.lowercased().utf8) }
+
+  /// The tokens a new call is found by.
+  private func currentTokens(
+    of new: NewCall
+  ) throws(VaultError) -> [LookupToken] {
+    // Under the newest index key only: those of older keys are looked at, never written.
+    var tokens = [
+      try keys.lookupToken(.sourceCall, of: Self.sourceCall(new.source, new.sourceID))
+    ]
+    let country =
+      new.location.flatMap { configuration.locations[$0]?.country }
+      ?? configuration.country
+    var numbers: Set<PhoneNumber> = []
+    for text in [new.from, new.to] {
+      if let number = text.flatMap({ PhoneNumber($0, in: country) }) { numbers.insert(number) }
+    }
+    for number in numbers {
+      tokens.append(try keys.lookupToken(.party, of: Array(number.description.utf8)))
+    }
+    if let agent = new.agent {
+      tokens.append(try keys.lookupToken(.agent, of: Self.agentKey(agent)))
+    }
+    return tokens
+  }
+
+  static func utc(_ time: Timestamp) throws(VaultError) -> OffsetTime {
+    guard let time = OffsetTime(instant: time, offsetMinutes: 0) else {
+      throw VaultError(.unavailable, during: "reading the clock")
+    }
+    return time
+  }
+}

@@ -1,0 +1,215 @@
+import Audit
+public import Cryptography
+public import Encoding
+
+extension Vault {
+  /// Seals a recording as it arrives, 64 KiB at a time, and keeps its bytes exactly as they came.
+  ///
+  /// The order, and what a crash leaves in between: intent durable → segments to an unfinished object (an
+  /// orphan, swept after a day) → object durable (an orphan) → row pending (dropped at the next start with its object) → outcome durable (the row
+  /// becomes live at the next start) → row live → answer. What was answered is never lost, and nothing
+  /// unlogged is ever readable.
+  ///
+  /// The same bytes again in the same call answer the receipt of the first time.
+  ///
+  /// - Parameters:
+  ///   - call: a call within the caller's scope.
+  ///   - expected: SHA-256 of the bytes, as the client promised it in Content-Digest.
+  ///   - caller: needs ``Right/storeRecording``.
+  ///   - body: gives the next bytes, nil at the end. If it throws, nothing is stored.
+  /// - Returns: where it is, and the entry that says so.
+  /// - Throws: ``VaultError/Code/invalid`` if the bytes are not those promised,
+  ///   ``VaultError/Code/tooLarge`` beyond ``VaultConfiguration/recordingLimit``.
+  public func storeRecording(
+    in call: Identifier, expecting expected: SHA256Digest? = nil, as caller: Caller,
+    body: () async throws -> [UInt8]?
+  ) async throws(VaultError) -> RecordingReceipt {
+    var draft = draft(.recordingStored, .intent, by: caller)
+    let row = try await checked(&draft) { draft throws(VaultError) -> CallRow in
+      try self.allow(.storeRecording, caller)
+      return try await self.visibleCall(call, caller, &draft)
+    }
+    let number = try await checked(&draft) { _ throws(VaultError) -> Int in
+      try await self.catalog.reserveRecordingNumber(in: call)
+    }
+    let id = Identifier.random()
+    draft.objects = [call, id]
+    draft.parts = [try name(of: .recording(number))]
+    let intent = draft
+    return try await fulfil(intent) { receipt throws(VaultError) -> RecordingReceipt in
+      let part = try self.recordingPart(of: row, number: number, generation: 1)
+      let key = try self.keys.partKey(
+        at: part, wrapped: row.wrappedKey, spending: receipt, for: .recordingStored,
+        by: caller.actor.id)
+      let sealed = try await self.seal(body, expecting: expected, under: key)
+      return try await self.keep(
+        sealed, as: id, number: number, in: row, under: key, intent: intent)
+    }
+  }
+
+  /// A sealed object that nothing names yet.
+  struct SealedRecording: Sendable {
+    let blob: BlobName
+    let plaintextLength: Int64
+    let ciphertextLength: Int64
+    let digest: SHA256Digest
+    /// The token to store, and all those under which the same bytes may be stored.
+    let content: LookupToken
+    let candidates: [LookupToken]
+  }
+
+  /// Streams a body into an object, which is durable when this returns and gone when it throws.
+  private func seal(
+    _ body: () async throws -> [UInt8]?, expecting expected: SHA256Digest?,
+    under key: borrowing PartKey
+  ) async throws(VaultError) -> SealedRecording {
+    let name = try BlobName.random()
+    let writer = try await blobs.create(name)
+    do throws(VaultError) {
+      var sealer = try EnvelopeSealer(key)
+      var plaintext = try Self.hasher()
+      var ciphertext = try Self.hasher()
+      var sealed: [UInt8] = []
+      var length: Int64 = 0
+      var sealedLength: Int64 = 0
+      while let bytes = try await Self.next(body) {
+        length += Int64(bytes.count)
+        guard length <= configuration.recordingLimit else {
+          throw VaultError(
+            .tooLarge, during: "storing a recording",
+            detail: "a recording holds at most \(configuration.recordingLimit) bytes")
+        }
+        plaintext.update(bytes)
+        try sealer.seal(bytes.span, into: &sealed)
+        if !sealed.isEmpty {
+          ciphertext.update(sealed)
+          sealedLength += Int64(sealed.count)
+          try await writer.append(sealed)
+          sealed.removeAll(keepingCapacity: true)
+        }
+      }
+      try sealer.finish(into: &sealed)
+      ciphertext.update(sealed)
+      sealedLength += Int64(sealed.count)
+      try await writer.append(sealed)
+      let plaintextDigest = plaintext.finalize()
+      if let expected, expected != plaintextDigest {
+        throw VaultError(
+          .invalid, during: "storing a recording",
+          detail:
+            "the bytes that arrived are not those that `Content-Digest` promises; send them again")
+      }
+      let value = key.address.call.bytes + plaintextDigest.bytes
+      let content = try keys.lookupToken(.content, of: value)
+      let candidates = try keys.lookupTokens(.content, of: value)
+      try await writer.commit()
+      return SealedRecording(
+        blob: name, plaintextLength: length, ciphertextLength: sealedLength,
+        digest: ciphertext.finalize(), content: content, candidates: candidates)
+    } catch {
+      await writer.discard()
+      throw error
+    }
+  }
+
+  /// Puts a sealed object into the catalog and the log, unless the call has these bytes already.
+  private func keep(
+    _ sealed: SealedRecording, as id: Identifier, number: Int, in call: CallRow,
+    under key: borrowing PartKey, intent: EntryDraft
+  ) async throws(VaultError) -> RecordingReceipt {
+    do throws(VaultError) {
+      if let receipt = try await repeated(sealed, in: call.id, intent: intent) { return receipt }
+      let audio = await inspect(sealed, under: key)
+      let row = RecordingRow(
+        id: id, call: call.id, number: number, generation: 1, stored: now, blob: sealed.blob,
+        plaintextLength: sealed.plaintextLength, ciphertextLength: sealed.ciphertextLength,
+        digest: sealed.digest, content: sealed.content, keyID: call.keyID, audio: audio,
+        logIndex: nil)
+      var outcome = intent.closing(.success)
+      outcome.digest = sealed.digest
+      outcome.length = sealed.ciphertextLength
+      outcome.keyID = call.keyID
+      let entry = outcome
+      // Two uploads of the same bytes at once: the second finds the first here.
+      return try await gates.withGate(.call(call.id)) { () throws(VaultError) -> RecordingReceipt in
+        if let receipt = try await self.repeated(sealed, in: call.id, intent: intent) {
+          return receipt
+        }
+        try await self.catalog.insert(row, since: await self.logSize)
+        let receipt = try await self.record(entry)
+        let position = receipt.position
+        try await self.confirm(RowReference(.recording, id), at: position)
+        self.counters.count(.recordingsStored)
+        self.counters.count(.plaintextBytesStored, by: sealed.plaintextLength)
+        return RecordingReceipt(
+          recording: id, call: call.id, number: number, digest: sealed.digest,
+          length: sealed.plaintextLength, logIndex: position.index, isRepeated: false)
+      }
+    } catch {
+      // If the log failed, the entry may be durable all the same: the next start decides by it.
+      if !error.isAccounted {
+        try await catalog.dropPending(RowReference(.recording, id))
+        if try await catalog.referenced(among: [sealed.blob]).isEmpty {
+          try await blobs.remove(sealed.blob)
+        }
+      }
+      throw error
+    }
+  }
+
+  /// The receipt of the recording with the same bytes, if the call has one; then the new object goes.
+  private func repeated(
+    _ sealed: SealedRecording, in call: Identifier, intent: EntryDraft
+  ) async throws(VaultError) -> RecordingReceipt? {
+    guard let row = try await catalog.recording(in: call, content: sealed.candidates),
+      let index = row.logIndex
+    else { return nil }
+    _ = try await record(intent.closing(.refused, because: .duplicate))
+    try await blobs.remove(sealed.blob)
+    counters.count(.recordingsRepeated)
+    return RecordingReceipt(
+      recording: row.id, call: call, number: row.number, digest: row.digest,
+      length: row.plaintextLength, logIndex: index, isRepeated: true)
+  }
+
+  /// What the inspector, which holds no key, finds in ranges decrypted here.
+  private func inspect(
+    _ sealed: SealedRecording, under key: borrowing PartKey
+  ) async -> AudioFacts {
+    do {
+      let reader = try await blobs.open(sealed.blob)
+      let source = try await recordingSource(
+        key, from: reader, length: sealed.ciphertextLength)
+      let facts = await inspector.inspect(length: sealed.plaintextLength) { offset, count in
+        try await source.read(at: offset, count: count)
+      }
+      await reader.close()
+      return facts
+    } catch {
+      // The bytes are kept whatever they are: that nobody could look at them is a fact, too.
+      return AudioFacts(condition: .unexamined)
+    }
+  }
+
+  private static func next(
+    _ body: () async throws -> [UInt8]?
+  ) async throws(VaultError) -> [UInt8]? {
+    do {
+      return try await body()
+    } catch let error as VaultError {
+      throw error
+    } catch {
+      throw VaultError(
+        .invalid, during: "receiving a recording", because: .clientGone,
+        detail: "the body ended before its end", cause: error)
+    }
+  }
+
+  static func hasher() throws(VaultError) -> SHA256Hasher {
+    do {
+      return try SHA256Hasher()
+    } catch {
+      throw VaultError(.unavailable, during: "starting a digest", cause: error)
+    }
+  }
+}

@@ -1,0 +1,163 @@
+public import Audit
+import Cryptography
+public import Encoding
+public import Threading
+
+/// Recordings, transcripts and notes of calls: sealed, accounted for, and opened only against a receipt.
+///
+/// Every function is one attempt and leaves exactly one account of itself in the log before it
+/// answers: an entry, or an intent and its outcome, also when it is refused. What a caller may not
+/// know of is ``VaultError/Code/notFound``, the same as what does not exist.
+///
+/// All functions throw ``VaultError``: ``VaultError/Code/unavailable`` when the log or storage
+/// cannot commit (nothing is released then), ``VaultError/Code/sealed`` without a root key in memory,
+/// ``VaultError/Code/denied`` and ``VaultError/Code/invalid`` with a detail that may go to the client.
+public final class Vault: Sendable {
+  public let configuration: VaultConfiguration
+  public let policy: AccessPolicy
+  public let retention: RetentionSchedule
+  public let counters = VaultCounters()
+  /// What this start found and put right.
+  public let reconciliation: Reconciliation
+
+  let catalog: any Catalog
+  let blobs: any BlobStore
+  let log: AuditLog
+  let keys: KeyRing
+  let inspector: any AudioInspector
+  let clock: any WallClock
+  let gates = Gates()
+  let sessions = Lock(Sessions())
+
+  /// Opens a vault over its parts, and settles what a crash left, before anything is served.
+  ///
+  /// Afterwards run ``run()`` for as long as it serves.
+  ///
+  /// - Parameters:
+  ///   - configuration: the practice and its bounds.
+  ///   - policy: who may do what. A change since the last start is an entry.
+  ///   - retention: how long things are kept. A change since the last start is an entry.
+  ///   - catalog: bound to `log` for ever by the first entry.
+  ///   - blobs: holds ciphertext.
+  ///   - log: open, of the same tenant.
+  ///   - keys: unsealed.
+  ///   - inspector: looks at sound without keys.
+  ///   - clock: says what its time is worth.
+  /// - Returns: the vault, settled.
+  /// - Throws: ``VaultError/Code/behindLog`` or ``VaultError/Code/tampered`` when catalog and log do not belong together.
+  public static func open(
+    _ configuration: VaultConfiguration, policy: AccessPolicy, retention: RetentionSchedule,
+    catalog: any Catalog, blobs: any BlobStore, log: AuditLog, keys: KeyRing,
+    inspector: any AudioInspector, clock: any WallClock
+  ) async throws(VaultError) -> Vault {
+    let bare = Vault(
+      configuration, policy, retention, catalog, blobs, log, keys, inspector, clock,
+      Reconciliation())
+    try await bare.bindTenant()
+    let found = try await bare.reconcile()
+    let vault = Vault(
+      configuration, policy, retention, catalog, blobs, log, keys, inspector, clock, found)
+    vault.counters.count(.presumedDisclosed, by: Int64(found.presumedDisclosed))
+    try await vault.announce(policy.hash, as: .accessPolicy)
+    try await vault.announce(retention.hash, as: .retentionSchedule)
+    return vault
+  }
+
+  private init(
+    _ configuration: VaultConfiguration, _ policy: AccessPolicy, _ retention: RetentionSchedule,
+    _ catalog: any Catalog, _ blobs: any BlobStore, _ log: AuditLog, _ keys: KeyRing,
+    _ inspector: any AudioInspector, _ clock: any WallClock, _ reconciliation: Reconciliation
+  ) {
+    self.configuration = configuration
+    self.policy = policy
+    self.retention = retention
+    self.catalog = catalog
+    self.blobs = blobs
+    self.log = log
+    self.keys = keys
+    self.inspector = inspector
+    self.clock = clock
+    self.reconciliation = reconciliation
+  }
+
+  /// Sweeps orphans each hour until the task is cancelled.
+  public func run() async {
+    while !Task.isCancelled {
+      do {
+        _ = try await sweepOrphans()
+      } catch {
+        // An orphan does no harm; the next round tries again, and health says what does not answer.
+      }
+      do {
+        try await Task.sleep(for: .seconds(3600))
+      } catch {
+        return
+      }
+    }
+  }
+
+  /// The machine's time.
+  var now: Timestamp { Timestamp(milliseconds: clock.read().milliseconds) }
+
+  /// Entries that are durable.
+  var logSize: Int64 {
+    get async { await log.durableHead.size }
+  }
+
+  /// Who acts when the program does something by itself.
+  var systemActor: Actor { log.system }
+
+  /// Lets go of a receipt whose entry is all there was to do.
+  func discard(_ receipt: consuming Receipt) {}
+
+  /// Refuses a catalog of another practice; a new one becomes this practice's.
+  private func bindTenant() async throws(VaultError) {
+    let tenant = configuration.tenant.bytes
+    if let bound = try await catalog.fact(.tenant) {
+      guard bound == tenant, log.configuration.tenant == configuration.tenant else {
+        throw VaultError(
+          .tampered, during: "opening a vault", detail: "the catalog belongs to another practice")
+      }
+    } else {
+      try await catalog.setFact(.tenant, to: tenant, at: nil)
+    }
+  }
+
+  /// Records that another policy decides from now on.
+  private func announce(
+    _ hash: SHA256Digest, as fact: CatalogFact
+  ) async throws(VaultError) {
+    guard try await catalog.fact(fact) != hash.bytes else { return }
+    var draft = EntryDraft(.policyChanged, .single, by: systemActor)
+    draft.outcome = .success
+    draft.policy = hash
+    draft.commits[.file] = Array(fact.rawValue.utf8) + hash.bytes
+    let position = try await record(draft).position
+    try await catalog.setFact(fact, to: hash.bytes, at: position)
+  }
+}
+
+/// What a vault is told at start.
+public struct VaultConfiguration: Sendable {
+  /// The practice, made at `init`.
+  public var tenant: Identifier
+  /// Where numbers are dialled when a call names no location that is configured.
+  public var country: PhoneNumber.Country?
+  public var locations: [String: Location]
+  /// The user id of whoever ran `init`: the administrator by peer credentials.
+  public var administrator: UInt32?
+  /// The largest recording taken, in bytes as sent.
+  public var recordingLimit: Int64
+
+  public init(
+    tenant: Identifier, country: PhoneNumber.Country? = PhoneNumber.Country(code: "US"),
+    locations: [String: Location] = [:], administrator: UInt32? = nil,
+    recordingLimit: Int64 = 4 << 30
+  ) {
+    self.tenant = tenant
+    self.country = country
+    self.locations = locations
+    self.administrator = administrator
+    self.recordingLimit = recordingLimit
+  }
+}

@@ -1,0 +1,95 @@
+import Encoding
+import Testing
+
+@testable import Vault
+
+@Suite struct AccessTokenTests {
+  @Test func aTokenReadsBackAndItsDigestIsWhatIsStored() throws {
+    let token = try AccessToken.random()
+    #expect(token.text.hasPrefix("cv1_"))
+    #expect(token.text.utf8.count == 52)
+    let read = try #require(AccessToken(token.text))
+    #expect(read.digest == token.digest)
+    #expect(try AccessToken.random().text != token.text)
+  }
+
+  @Test func everyMistypedCharacterIsNoticed() throws {
+    let token = try AccessToken.random().text
+    for position in token.indices {
+      var wrong = token
+      let replacement: Character = token[position] == "A" ? "B" : "A"
+      wrong.replaceSubrange(position...position, with: [replacement])
+      #expect(AccessToken(wrong) == nil)
+    }
+    for text in [
+      "", "cv1_", token + "A", String(token.dropLast()), " " + token, "cv2" + token.dropFirst(3),
+    ] {
+      #expect(AccessToken(text) == nil)
+    }
+  }
+}
+
+@Suite struct ScopeTests {
+  @Test(arguments: [
+    "recordings:write", "metrics:read", "source=3cx", "location=Main Street", "extension=204",
+  ])
+  func aScopeReadsBack(text: String) throws {
+    #expect(try #require(Scope(text)).description == text)
+  }
+
+  @Test(arguments: [
+    "", "recordings", "recordings:", ":write", "recordings:write:x", "Recordings:write", "source=",
+    "queue=1", "source=\u{0}", "source=" + String(repeating: "x", count: 65),
+  ])
+  func aScopeOfAnotherFormIsNone(text: String) {
+    #expect(Scope(text) == nil)
+  }
+
+  @Test func aConfinedCallerSeesOnlyWhatItNames() throws {
+    let scopes = ["source=3cx", "source=asterisk", "extension=204"].compactMap(Scope.init)
+    let confinement = Confinement(scopes)
+    #expect(confinement.covers(source: "3cx", location: nil, callExtension: "204"))
+    #expect(confinement.covers(source: "asterisk", location: "x", callExtension: "204"))
+    #expect(!confinement.covers(source: "twilio", location: nil, callExtension: "204"))
+    #expect(!confinement.covers(source: "3cx", location: nil, callExtension: "205"))
+    // A call without an extension is not one of extension 204's.
+    #expect(!confinement.covers(source: "3cx", location: nil, callExtension: nil))
+    #expect(Confinement([]).covers(source: "any", location: nil, callExtension: nil))
+  }
+}
+
+@Suite struct CallCursorTests {
+  @Test func aCursorReadsBack() throws {
+    let call = Identifier.random()
+    for time in [Int64.min, -1, 0, 1, 1_795_188_000_123, .max] {
+      let cursor = CallCursor(started: Timestamp(milliseconds: time), call: call)
+      #expect(CallCursor(cursor.description) == cursor)
+    }
+    for text in ["", "x", String(repeating: "A", count: 32), String(repeating: "=", count: 32)] {
+      #expect(CallCursor(text) == nil)
+    }
+  }
+}
+
+@Suite struct CivilDateTests {
+  @Test(arguments: [
+    "2024-02-29", "2000-02-29", "1999-12-31", "0001-01-01", "9999-12-31",
+  ])
+  func aDayReadsBack(text: String) throws {
+    #expect(try #require(CivilDate(text)).description == text)
+  }
+
+  @Test(arguments: [
+    "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-10", "2024-04-31", "2024-4-01", "0000-01-01",
+    "2024-01-01T", "", "2024/01/01", "-024-01-01",
+  ])
+  func aDayThatIsNoneIsRefused(text: String) {
+    #expect(CivilDate(text) == nil)
+  }
+
+  @Test func theDayOfServiceIsTheLocalOne() throws {
+    let late = try #require(OffsetTime("2026-12-31T23:30:00-06:00"))
+    #expect(CivilDate(late)?.description == "2026-12-31")
+    #expect(late.instant.rfc3339.hasPrefix("2027-01-01"))
+  }
+}

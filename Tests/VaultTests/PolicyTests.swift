@@ -1,0 +1,219 @@
+import Audit
+import Foundation
+import Testing
+import YAML
+
+@testable import Vault
+
+/// The files in Policies/, and everything a person may get wrong in them.
+enum PolicyFiles {
+  static func bytes(_ name: String) throws -> [UInt8] {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    return [UInt8](try Data(contentsOf: root.appending(path: "Policies/\(name)")))
+  }
+
+  static func access() throws -> AccessPolicy {
+    try AccessPolicy(parsing: bytes("access.yaml"), file: "access.yaml")
+  }
+
+  static func retention() throws -> RetentionSchedule {
+    try RetentionSchedule(parsing: bytes("retention.yaml"), file: "retention.yaml")
+  }
+
+  /// The file with one text replaced by another, and where the replaced text begins.
+  static func altered(
+    _ name: String, _ old: String, _ new: String
+  ) throws -> (bytes: [UInt8], line: Int) {
+    let text = String(decoding: try bytes(name), as: UTF8.self)
+    let range = try #require(text.range(of: old), "the file no longer holds \(old)")
+    let line = text[..<range.lowerBound].filter { $0 == "\n" }.count + 1
+    return (Array(text.replacingCharacters(in: range, with: new).utf8), line)
+  }
+}
+
+@Suite struct AccessPolicyTests {
+  static let content: Set<Right> = Set(Right.allCases.filter(\.isContent))
+
+  /// Role × right without scopes: what is not listed is denied.
+  static let granted: [Role: Set<Right>] = [
+    .clinician: [
+      .listCalls, .readDetails, .openRecording, .playRecording, .readTranscript, .readNote,
+      .storeNote,
+    ],
+    .privacyOfficer: [
+      .listCalls, .readDetails, .openRecording, .playRecording, .readCiphertext, .exportKey,
+      .readTranscript, .readNote, .storeNote, .listTokens, .readAudit,
+    ],
+    .auditor: [.readAudit],
+    .recordsManager: [],
+    .operator: [.createCall, .listCalls, .storeRecording, .storeTranscript, .readMetrics],
+    .administrator: [.listCalls, .createToken, .listTokens, .revokeToken, .readMetrics],
+    .service: [],
+  ]
+
+  @Test(arguments: Role.allCases, Right.allCases)
+  func theMatrixIsWhatThePagesSay(role: Role, right: Right) throws {
+    let policy = try PolicyFiles.access()
+    let decision = policy.decide(right, role: role, scopes: [], purpose: .treatment)
+    let expected = Self.granted[role]?.contains(right) == true
+    #expect((decision == .granted(rule: role)) == expected)
+  }
+
+  @Test(arguments: AccessPolicy.rolesWithoutContent)
+  func someRolesNeverHearAPatient(role: Role) throws {
+    let policy = try PolicyFiles.access()
+    let all = policy.scopeNames.compactMap(Scope.init)
+    #expect(policy.rights(of: role, with: all).isDisjoint(with: Self.content))
+    #expect(policy.rights(of: role, with: []).isDisjoint(with: Self.content))
+  }
+
+  @Test func aServiceHasExactlyItsScopes() throws {
+    let policy = try PolicyFiles.access()
+    let write = try #require(Scope("recordings:write"))
+    #expect(policy.rights(of: .service, with: [write]) == [.createCall, .storeRecording])
+    let read = try #require(Scope("recordings:read"))
+    #expect(policy.rights(of: .service, with: [read]).isEmpty)
+    #expect(policy.rights(of: .service, with: []).isEmpty)
+    // A scope narrows a role and never widens it.
+    #expect(policy.rights(of: .clinician, with: [read]) == [.openRecording, .playRecording])
+    #expect(policy.rights(of: .clinician, with: [write]).isEmpty)
+  }
+
+  @Test func contentNeedsAReasonThatTheRoleMayGive() throws {
+    let policy = try PolicyFiles.access()
+    for right in [Right.openRecording, .readTranscript, .readDetails, .storeNote] {
+      guard
+        case .refused(.purposeMissing, _) = policy.decide(
+          right, role: .clinician, scopes: [], purpose: nil),
+        case .refused(.purposeRefused, _) = policy.decide(
+          right, role: .clinician, scopes: [], purpose: .payment)
+      else {
+        Issue.record("\(right) was not refused for its purpose")
+        continue
+      }
+    }
+    #expect(
+      policy.decide(.listCalls, role: .clinician, scopes: [], purpose: nil)
+        == .granted(rule: .clinician))
+  }
+
+  @Test(arguments: [
+    ("v: 1\n", "v: 2\n", "a number from 1 to 1", 0),
+    ("owner: privacy officer", "ownr: privacy officer", "unknown key 'ownr'", 0),
+    ("owner: privacy officer", "version: again", "version", 0),
+    ("effective: \"2026-11-20\"", "effective: \"2026-02-30\"", "a day like", 0),
+    ("  clinician:", "  doctor:", "unknown role 'doctor'", 0),
+    ("      - recording.open\n", "      - recording.listen\n", "unknown right", 0),
+    ("      - recording.open\n", "      - call.list\n", "listed twice", 0),
+    ("purposes: [TREAT, ETREAT]", "purposes: [TREAT, FUN]", "unknown purpose", 0),
+    ("purposes: [TREAT, ETREAT]", "purposes: [TREAT, TREAT]", "listed twice", 0),
+    ("unscoped: nothing", "unscoped: all", "'everything' or 'nothing'", 0),
+    (
+      "      - audit.read\n    unscoped", "      - recording.open\n    unscoped",
+      "must never have a content right", 0
+    ),
+    ("      - token.create\n", "      - note.read\n", "must never have a content right", 0),
+    ("\"calls:write\": [call.create]", "\"calls\": [call.create]", "a scope is named like", 0),
+    ("\"calls:write\": [call.create]", "\"calls:write\": call.create", "a list is expected", 0),
+    ("cite: 45 CFR 164.506(c)\n", "\n", "'cite' is missing", -2),
+  ])
+  func aWrongFileIsRefusedAtItsPlace(
+    old: String, new: String, saying detail: String, linesBelow: Int
+  ) throws {
+    let (bytes, line) = try PolicyFiles.altered("access.yaml", old, new)
+    let error = #expect(throws: YAMLError.self) {
+      try AccessPolicy(parsing: bytes, file: "access.yaml")
+    }
+    let description = error?.description ?? ""
+    #expect(description.contains(detail), "\(description)")
+    #expect(description.hasPrefix("access.yaml:"), "\(description)")
+    if linesBelow == 0 { #expect(error?.position.line == line, "\(description)") }
+  }
+
+  @Test(arguments: Role.allCases)
+  func everyRoleMustBeThere(role: Role) throws {
+    var text = String(decoding: try PolicyFiles.bytes("access.yaml"), as: UTF8.self)
+    let range = try #require(text.range(of: "  \(role.rawValue):\n"))
+    text.replaceSubrange(range, with: "  # \(role.rawValue):\n")
+    #expect(throws: YAMLError.self) {
+      try AccessPolicy(parsing: Array(text.utf8), file: "access.yaml")
+    }
+  }
+}
+
+@Suite struct RetentionScheduleTests {
+  @Test(arguments: [
+    ("2026-11-20", "2033-11-20"), ("2024-02-29", "2031-03-01"), ("2025-02-28", "2032-02-28"),
+    ("2025-12-31", "2032-12-31"),
+  ])
+  func aRecordingIsKeptSevenYears(served: String, earliest: String) throws {
+    let schedule = try PolicyFiles.retention()
+    let day = try #require(CivilDate(served))
+    let decision = schedule.decide(class: nil, known: [.dateOfService: day])
+    #expect(decision?.earliest?.description == earliest)
+    #expect(decision?.className == "recording")
+  }
+
+  @Test func whatIsUnknownKeeps() throws {
+    let schedule = try PolicyFiles.retention()
+    let served = try #require(CivilDate("2026-11-20"))
+    let born18 = try #require(CivilDate("2040-02-29"))
+    let unknown = schedule.decide(class: "minor", known: [.dateOfService: served])
+    #expect(unknown?.earliest == nil)
+    #expect(unknown?.unknown == [.eighteenthBirthday])
+    let known = schedule.decide(
+      class: "minor", known: [.dateOfService: served, .eighteenthBirthday: born18])
+    #expect(known?.earliest?.description == "2047-03-01")
+    #expect(
+      schedule.decide(class: "no-such-class", known: [.dateOfService: served])?.className
+        == "recording")
+  }
+
+  @Test(arguments: [
+    ("default: recording", "default: recordings", "no class of this name"),
+    (
+      "keep: 7y}\n    jurisdictions: [US-MI]", "keep: 7}\n    jurisdictions: [US-MI]",
+      "a period like"
+    ),
+    (
+      "keep: 7y}\n    jurisdictions: [US-MI]", "keep: 07y}\n    jurisdictions: [US-MI]",
+      "a period like"
+    ),
+    (
+      "keep: 7y}\n    jurisdictions: [US-MI]", "keep: 0y}\n    jurisdictions: [US-MI]",
+      "a period like"
+    ),
+    (
+      "keep: 7y}\n    jurisdictions: [US-MI]", "keep: -7y}\n    jurisdictions: [US-MI]",
+      "a period like"
+    ),
+    ("after: eighteenth-birthday", "after: birthday", "unknown day"),
+    ("after: eighteenth-birthday", "after: date-of-service", "count from the same day"),
+    ("confirmed: false", "confirmed: no", "true or false"),
+    ("    cite: MCL 333.16213\n", "", "'cite' is missing"),
+    ("    cite: MCL 333.16213\n", "    cite:\n", "text is expected"),
+    ("  minor:\n", "  recording:\n", "recording"),
+    ("  minor:\n", "  Minor:\n", "a class is named"),
+    (
+      "    owner: records manager\n    version",
+      "    until: \"2026-11-19\"\n    owner: x\n    version", "ends on or after"
+    ),
+  ])
+  func aWrongFileIsRefusedAtItsPlace(old: String, new: String, saying detail: String) throws {
+    let (bytes, _) = try PolicyFiles.altered("retention.yaml", old, new)
+    let error = #expect(throws: YAMLError.self) {
+      try RetentionSchedule(parsing: bytes, file: "retention.yaml")
+    }
+    let description = error?.description ?? ""
+    #expect(description.contains(detail), "\(description)")
+    #expect(description.hasPrefix("retention.yaml:"), "\(description)")
+  }
+
+  @Test func everyClassIsCited() throws {
+    for (_, rule) in try PolicyFiles.retention().classes {
+      #expect(!rule.citation.isEmpty)
+      #expect(!rule.owner.isEmpty)
+    }
+  }
+}
