@@ -1,0 +1,276 @@
+import Audit
+import Cryptography
+import Drivers
+import Encoding
+import Foundation
+import Synchronization
+import Testing
+import Threading
+
+@testable import Vault
+
+/// A vault over real drivers in a folder of its own, and the people and programs that use it.
+final class Practice: Sendable {
+  let folder: URL
+  let tenant: Identifier
+  let store: FaultyLogStore
+  let log: AuditLog
+  let catalog: SQLiteCatalog
+  let blobs: FileBlobStore
+  let keys: KeyRing
+  let vault: Vault
+  let inspector: CountingInspector
+
+  private init(
+    folder: URL, tenant: Identifier, custodian: MemoryCustodian, ring: MemoryRingStore,
+    configuration: VaultConfiguration?, inspector: CountingInspector
+  ) async throws {
+    self.folder = folder
+    self.tenant = tenant
+    self.inspector = inspector
+    let layout = StorageLayout(root: folder.path)
+    let clock = SystemClock()
+    store = FaultyLogStore(try FileLogStore(layout))
+    catalog = try SQLiteCatalog(layout.catalog)
+    blobs = try FileBlobStore(root: layout.objects)
+    keys = try KeyRing.open(custodian: custodian, store: ring)
+    let origin = "vault.example.org/callvault"
+    var settings = LogConfiguration(
+      origin: origin, tenant: tenant, node: try #require(NodeName("test")),
+      software: try #require(SoftwareName("callvault 0.0.0")))
+    settings.heartbeatInterval = .seconds(3600)
+    log = try await AuditLog.open(
+      settings, store: store,
+      signer: try NoteSigner(name: origin, seed: try keys.logSigningSeed()), openings: keys,
+      subjects: catalog, clock: clock)
+    vault = try await Vault.open(
+      configuration ?? VaultConfiguration(tenant: tenant, administrator: 1000),
+      policy: try PolicyFiles.access(), retention: try PolicyFiles.retention(), catalog: catalog,
+      blobs: blobs, log: log, keys: keys, inspector: inspector, clock: clock)
+    self.custodian = custodian
+    self.ring = ring
+  }
+  private let custodian: MemoryCustodian
+  private let ring: MemoryRingStore
+
+  /// A practice that opens today.
+  static func new(
+    _ configure: (inout VaultConfiguration) -> Void = { _ in },
+    inspector: CountingInspector = CountingInspector()
+  ) async throws -> Practice {
+    let folder = FileManager.default.temporaryDirectory
+      .appending(path: "callvault-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let tenant = Identifier.random()
+    let custodian = try MemoryCustodian()
+    let ring = MemoryRingStore()
+    _ = try KeyRing.create(
+      tenant: tenant, custodian: custodian, store: ring,
+      at: Timestamp(milliseconds: 1_795_188_000_000))
+    var configuration = VaultConfiguration(tenant: tenant, administrator: 1000)
+    configure(&configuration)
+    return try await Practice(
+      folder: folder, tenant: tenant, custodian: custodian, ring: ring,
+      configuration: configuration, inspector: inspector)
+  }
+
+  /// The same folder after a stop without warning.
+  func restarted() async throws -> Practice {
+    try await Practice(
+      folder: folder, tenant: tenant, custodian: custodian, ring: ring,
+      configuration: vault.configuration, inspector: inspector)
+  }
+
+  func remove() {
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  deinit { remove() }
+
+  // MARK: People
+
+  func administrator() async throws -> Caller {
+    try await vault.authenticate(localUser: 1000, request: .random())
+  }
+
+  /// A caller with a token of this role, made by the administrator.
+  func caller(
+    _ role: Role, _ scopes: String..., named name: String? = nil
+  ) async throws -> Caller {
+    let token = try await vault.createToken(
+      named: name ?? "\(role.rawValue)-\(Identifier.random().description.prefix(8))", role: role,
+      scopes: scopes.map { try #require(Scope($0)) }, as: administrator())
+    return try await vault.authenticate(
+      token: token.token.text, via: "192.0.2.7", request: .random())
+  }
+
+  func phoneSystem() async throws -> Caller {
+    try await caller(.service, "recordings:write", "transcripts:write")
+  }
+
+  // MARK: Shortcuts
+
+  /// A call with a recording of these bytes.
+  func recording(
+    _ bytes: [UInt8] = [UInt8](repeating: 7, count: 100), source: String = "3cx",
+    sourceID: String = Identifier.random().description, location: String? = nil,
+    callExtension: String? = nil
+  ) async throws -> RecordingReceipt {
+    let system = try await phoneSystem()
+    let call = try await vault.createCall(
+      NewCall(
+        source: source, sourceID: sourceID, from: "+13135550142", to: "+13135550100",
+        callExtension: callExtension, agent: "Dana", location: location), as: system)
+    return try await store(bytes, in: call.call, as: system)
+  }
+
+  func store(
+    _ bytes: [UInt8], in call: Identifier, as caller: Caller, expecting: SHA256Digest? = nil
+  ) async throws(VaultError) -> RecordingReceipt {
+    var rest = bytes[...]
+    return try await vault.storeRecording(in: call, expecting: expecting, as: caller) {
+      guard !rest.isEmpty else { return nil }
+      let piece = Array(rest.prefix(10_000))
+      rest = rest.dropFirst(piece.count)
+      return piece
+    }
+  }
+
+  func read(
+    _ recording: Identifier, _ range: Range<Int64>? = nil, as caller: Caller,
+    purpose: PurposeOfUse? = .treatment
+  ) async throws -> [UInt8] {
+    try await vault.openRecording(recording, as: caller, purpose: purpose) { reader in
+      var all: [UInt8] = []
+      for try await bytes in reader.bytes(in: range ?? 0..<reader.facts.length) { all += bytes }
+      return all
+    }
+  }
+
+  // MARK: The log
+
+  /// All entries from `start` on.
+  func entries(from start: Int64 = 0) async throws -> [Entry] {
+    var entries: [Entry] = []
+    var next: Int64? = start
+    while let index = next {
+      let page = try await log.entries(
+        matching: EntryFilter(indices: index..<Int64.max), limit: 1000)
+      entries += page.entries.map(\.entry)
+      next = page.next
+    }
+    return entries
+  }
+
+  /// What `body` wrote to the log.
+  func entriesOf<Failure: Error>(
+    _ body: () async throws(Failure) -> Void
+  ) async throws -> [Entry] {
+    let start = await log.durableHead.size
+    try await body()
+    return try await entries(from: start)
+  }
+}
+
+/// A key file that is no file.
+struct MemoryCustodian: KeyCustodian {
+  private let secret: SharedSecret
+
+  init() throws {
+    secret = SharedSecret(try SecretBytes.random(count: 32))
+  }
+
+  func enrol() throws(VaultError) -> CustodianRecord {
+    CustodianRecord(kind: .file, destruction: .file, derivation: .none)
+  }
+
+  func root(for record: CustodianRecord) throws(VaultError) -> SecretBytes {
+    do {
+      return try secret.duplicate()
+    } catch {
+      throw VaultError(.sealed, during: "lending a root key")
+    }
+  }
+}
+
+final class MemoryRingStore: KeyRingStore {
+  private let bytes = Mutex<[UInt8]?>(nil)
+
+  func read() throws(VaultError) -> [UInt8]? { bytes.withLock { $0 } }
+
+  func replace(with new: [UInt8]) throws(VaultError) { bytes.withLock { $0 = new } }
+}
+
+/// Answers what it was told, and remembers what it read: never a key, always ranges.
+final class CountingInspector: AudioInspector {
+  private let reads = Mutex<[[UInt8]]>([])
+  let facts: AudioFacts
+
+  init(
+    _ facts: AudioFacts = AudioFacts(
+      condition: .sound, format: "wav/pcm-s16", channels: 1, sampleRate: 8000,
+      durationMilliseconds: 1234)
+  ) {
+    self.facts = facts
+  }
+
+  var seen: [[UInt8]] { reads.withLock { $0 } }
+
+  func inspect(
+    length: Int64, read: @escaping @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
+  ) async -> AudioFacts {
+    guard let head = try? await read(0, 16), let tail = try? await read(max(0, length - 16), 64)
+    else { return AudioFacts(condition: .damaged) }
+    reads.withLock { $0 += [head, tail] }
+    return facts
+  }
+}
+
+/// A log store that stops taking appends when it is told to.
+final class FaultyLogStore: LogStore {
+  struct Broken: Error {}
+  private let store: FileLogStore
+  /// Appends that still succeed; nil: all.
+  private let left = Mutex<Int?>(nil)
+
+  init(_ store: FileLogStore) {
+    self.store = store
+  }
+
+  /// Fails every append after the next `count`.
+  func fail(after count: Int) { left.withLock { $0 = count } }
+
+  func append(_ bytes: [UInt8], from before: Int64, to after: Int64) async throws {
+    let fails = left.withLock { left in
+      guard let count = left else { return false }
+      left = count - 1
+      return count <= 0
+    }
+    if fails { throw Broken() }
+    try await store.append(bytes, from: before, to: after)
+  }
+
+  func journalSegments() async throws -> [Int64] { try await store.journalSegments() }
+  func journal(beginningAt first: Int64) async throws -> [UInt8] {
+    try await store.journal(beginningAt: first)
+  }
+  func cutJournal(beginningAt first: Int64, to length: Int) async throws {
+    try await store.cutJournal(beginningAt: first, to: length)
+  }
+  func beginJournal(at first: Int64, with head: [UInt8]) async throws {
+    try await store.beginJournal(at: first, with: head)
+  }
+  func removeJournal(beginningBefore first: Int64) async throws {
+    try await store.removeJournal(beginningBefore: first)
+  }
+  func publish(_ publication: Publication) async throws { try await store.publish(publication) }
+  func published(_ path: String) async throws -> [UInt8]? { try await store.published(path) }
+  func openings(ofBundle number: Int64) async throws -> [UInt8]? {
+    try await store.openings(ofBundle: number)
+  }
+  func removeSupersededPartials(below size: Int64) async throws {
+    try await store.removeSupersededPartials(below: size)
+  }
+  func saveSnapshot(_ bytes: [UInt8]) async throws { try await store.saveSnapshot(bytes) }
+  func snapshot() async throws -> [UInt8]? { try await store.snapshot() }
+}
