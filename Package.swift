@@ -65,7 +65,8 @@ let program: [Target] = [
 
 let tests: [Target] = [
   .testTarget(
-    name: "HTTPTests", dependencies: ["HTTP", "Threading", "CLinux"], path: "Tests/HTTPTests"),
+    name: "HTTPTests", dependencies: ["HTTP", "HTTPClient", "Threading"],
+    path: "Tests/HTTPTests"),
   .testTarget(
     name: "AuditTests", dependencies: ["Audit", "Encoding", "Cryptography"],
     path: "Tests/AuditTests"),

@@ -212,8 +212,17 @@ extension Connection {
       isWritable = true
       wake(.write)
     }
-    // Gone in both directions. A client that has merely finished sending still gets its response.
-    if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { abort() }
+    if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 || clientLeft { abort() }
+  }
+
+  /// Whether the client has closed while its request is in hand.
+  ///
+  /// In clear, a client may have merely finished sending, and still gets its response. Under TLS
+  /// no client does that, and an end is all that is seen of one that leaves.
+  private var clientLeft: Bool {
+    guard isSecure, peerIsDone, head != nil, case .done = body else { return false }
+    if case .finished = response { return false }
+    return true
   }
 
   private func expireWaiters(now: UInt64) -> UInt64 {

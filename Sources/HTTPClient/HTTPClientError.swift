@@ -11,8 +11,12 @@ public struct HTTPClientError: Error, CustomStringConvertible {
     case timeout
     /// The server's certificate was refused.
     case tls
-    /// The transfer ended early.
+    /// The transfer ended early, or was cancelled.
     case interrupted
+    /// The response is larger than the caller allowed.
+    case tooLarge
+    /// The address, a header or the file to send is not one that can be used.
+    case unusable
   }
   public let code: Code
   /// The operation that failed, in words for a log line.
