@@ -113,6 +113,9 @@ let tests: [Target] = [
     ],
     path: "Tests/VaultTests"),
   .testTarget(
+    name: "EnvelopeTests", dependencies: ["Vault", "Cryptography", "Encoding"],
+    path: "Tests/EnvelopeTests"),
+  .testTarget(
     name: "CallvaultTests", dependencies: ["callvault", "Encoding"],
     path: "Tests/CallvaultTests"),
 ]
