@@ -6,7 +6,7 @@ public struct SHA256Digest: Hashable, Sendable {
   public static let byteCount = 32
 
   // The 32 bytes in memory order; four words hash and compare faster than an array and need no heap.
-  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+  fileprivate var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
   /// Takes exactly 32 bytes, else nil.
   public init?(bytes: [UInt8]) {
@@ -105,6 +105,23 @@ public struct SHA256Hasher: ~Copyable, @unchecked Sendable {
   private func update(_ bytes: UnsafeRawBufferPointer) {
     let status = unsafe EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
     precondition(status == 1, "a started hash takes any bytes")
+  }
+
+  /// Adds the 32 bytes of a hash, without copying them to the heap.
+  public mutating func update(_ digest: SHA256Digest) {
+    let status = unsafe withUnsafeBytes(of: digest.words) { buffer in
+      unsafe EVP_DigestUpdate(context, buffer.baseAddress, buffer.count)
+    }
+    precondition(status == 1, "a started hash takes any bytes")
+  }
+
+  /// Ends this message and starts the next, which is cheaper than another hasher.
+  public mutating func finish() -> SHA256Digest {
+    unsafe SHA256Digest { digest in
+      let ended = unsafe EVP_DigestFinal_ex(context, digest, nil)
+      let started = unsafe EVP_DigestInit_ex2(context, nil, nil)
+      precondition(ended == 1 && started == 1, "a started hash can be ended and started again")
+    }
   }
 
   public consuming func finalize() -> SHA256Digest {

@@ -212,11 +212,7 @@ public final class Connection {
           isPoisoned = true
         }
       }
-      if let failure = (error as? DatabaseError)?.cause as? SQLiteFailure,
-        failure.resultCode & 0xff == SQLITE_IOERR
-      {
-        isPoisoned = true
-      }
+      if let error = error as? DatabaseError, error.code == .inputOutput { isPoisoned = true }
       throw error
     }
   }

@@ -44,6 +44,12 @@ func succeeds(_ body: () throws -> Void) -> Bool {
 
 struct Mismatch: Error {}
 
+/// Returns what a test is sure to have.
+func demand<Value>(_ value: Value?) throws -> Value {
+  guard let value else { throw Mismatch() }
+  return value
+}
+
 /// Makes a false statement an error, so that a vector's claim can be part of what is accepted.
 func demand(_ condition: Bool) throws {
   if !condition { throw Mismatch() }

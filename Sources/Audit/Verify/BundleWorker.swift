@@ -1,0 +1,39 @@
+import Threading
+
+/// A thread that checks bundles: reading blocks, and hashing fills a core.
+actor BundleWorker {
+  private let executor: BlockingExecutor
+  private let reader: any LogFolderReader
+  private let format: EntryFormat
+  /// Files of the right edge as they were when the head was read.
+  private let pinned: [String: [UInt8]]
+  private var hasher: MerkleHasher
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  /// - Throws: ``AuditError/Code/unavailable`` when there is no thread or memory for it.
+  init(
+    reader: any LogFolderReader, format: EntryFormat, pinned: [String: [UInt8]]
+  ) throws(AuditError) {
+    do {
+      executor = try BlockingExecutor(label: "verify")
+    } catch {
+      throw AuditError(.unavailable, during: "starting a verifier's thread", cause: error)
+    }
+    self.reader = reader
+    self.format = format
+    self.pinned = pinned
+    hasher = try MerkleHasher()
+  }
+
+  func check(_ paths: [TilePath]) -> [BundleReport] {
+    paths.map { path in
+      BundleReport(path, format: format, hasher: &hasher) { path, limit in
+        let name = path.description
+        return try pinned[name] ?? reader.read(name, limit: limit)
+      }
+    }
+  }
+}

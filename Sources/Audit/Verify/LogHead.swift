@@ -1,0 +1,32 @@
+import Cryptography
+
+/// A head as it was read from the log or given by the caller, and whether its signature holds.
+struct LogHead: Sendable {
+  let checkpoint: Checkpoint
+  let note: SignedNote
+  /// False only when there is no key to check it with.
+  let isVerified: Bool
+
+  /// Reads a head, and checks it if there is a key.
+  ///
+  /// - Throws: ``AuditError/Code/notAuthentic`` or ``AuditError/Code/malformed``, as
+  ///   ``VerifiedCheckpoint``.
+  init(parsing bytes: [UInt8], key: VerifierKey?) throws(AuditError) {
+    try self.init(try SignedNote(parsing: bytes), key: key)
+  }
+
+  /// Checks a note, if there is a key.
+  init(_ note: SignedNote, key: VerifierKey?) throws(AuditError) {
+    self.note = note
+    if let key {
+      checkpoint = try VerifiedCheckpoint(note, key: key).checkpoint
+      isVerified = true
+    } else {
+      checkpoint = try Checkpoint(parsing: note.text)
+      isVerified = false
+    }
+  }
+
+  var size: Int64 { checkpoint.size }
+  var root: SHA256Digest { checkpoint.root }
+}
