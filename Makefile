@@ -59,7 +59,7 @@ bench: release
 
 ## fuzz       mutates every kind of outside bytes; ROUNDS=n for more (default 20000 a parser)
 fuzz: build
-	CALLVAULT_ROUNDS=$(or $(ROUNDS),20000) swift test --skip-build --disable-xctest --filter Mutation
+	CALLVAULT_ROUNDS=$(or $(ROUNDS),20000) swift test --skip-build --disable-xctest --filter '[Mm]utat'
 
 ## torture    repeats the tests of crashes, locks and files; ROUNDS=n times (default 10)
 torture: build

@@ -100,7 +100,7 @@ let tests: [Target] = [
     name: "audio-probe-child", dependencies: ["AudioProbe", "CLinux"],
     path: "Tests/AudioProbeChild"),
   .testTarget(
-    name: "AudioProbeTests", dependencies: ["AudioProbe", "audio-probe-child"],
+    name: "AudioProbeTests", dependencies: ["AudioProbe", "audio-probe-child", "Mutation"],
     path: "Tests/AudioProbeTests"),
   .testTarget(name: "EncodingTests", dependencies: ["Encoding"], path: "Tests/EncodingTests"),
   .testTarget(
@@ -118,6 +118,11 @@ let tests: [Target] = [
   .testTarget(
     name: "CallvaultTests", dependencies: ["callvault", "Encoding"],
     path: "Tests/CallvaultTests"),
+  .target(name: "Mutation", path: "Tests/Mutation"),
+  .testTarget(
+    name: "MutationTests",
+    dependencies: ["Mutation", "Audit", "Cryptography", "Encoding", "Vault", "YAML"],
+    path: "Tests/MutationTests"),
 ]
 
 let package = Package(

@@ -212,7 +212,11 @@ public final class Connection {
           isPoisoned = true
         }
       }
-      if let error = error as? DatabaseError, error.code == .inputOutput { isPoisoned = true }
+      if let failure = (error as? DatabaseError)?.cause as? SQLiteFailure,
+        failure.resultCode & 0xff == SQLITE_IOERR
+      {
+        isPoisoned = true
+      }
       throw error
     }
   }

@@ -85,7 +85,7 @@ public struct YAMLNode: Sendable {
     for entry in entries where !known.contains(entry.key) {
       throw YAMLError(
         .unknownKey, at: entry.position,
-        "unknown key '\(entry.key)'; known here: \(known.sorted().joined(separator: ", "))")
+        "unknown key \(entry.shownKey); known here: \(known.sorted().joined(separator: ", "))")
     }
     return YAMLMapping(entries: entries, position: position)
   }
@@ -97,6 +97,15 @@ public struct YAMLEntry: Sendable {
   /// Where the key stands.
   public let position: YAMLPosition
   public let value: YAMLNode
+
+  /// The key for an error that goes to a terminal or a log.
+  var shownKey: String { Self.shown(key) }
+
+  /// A key in quotes, or words instead of one that is long or would move a terminal's cursor.
+  static func shown(_ key: String) -> String {
+    let isPlain = key.utf8.count <= 64 && key.utf8.allSatisfy { (0x20...0x7e).contains($0) }
+    return isPlain ? "'\(key)'" : "that stands here"
+  }
 }
 
 /// A mapping of which every key is known to the schema.

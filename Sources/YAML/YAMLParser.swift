@@ -190,7 +190,7 @@ private struct EventParser: ~Copyable {
         throw YAMLError(.syntax, at: place, "merge keys are not accepted")
       }
       guard keys.insert(key).inserted else {
-        throw YAMLError(.duplicateKey, at: place, "the key '\(key)' is given twice")
+        throw YAMLError(.duplicateKey, at: place, "the key \(YAMLEntry.shown(key)) is given twice")
       }
       let (value, valuePlace) = try next()
       entries.append(
