@@ -78,6 +78,8 @@ actor Connection: Exchange, EventReceiver {
   private var isAborted = false
   private var isStopping = false
   private var isIdle = false
+  /// The connection ended while nothing was going on: there is no response to be lost.
+  private var endedIdle = false
   private var waiters: [Waiter] = []
   private var stopDeadline = UInt64.max
   private var requestDeadline = UInt64.max
@@ -409,9 +411,13 @@ extension Connection {
         do throws(HTTPError) {
           inbound = try await receive(upTo: 16_384, for: exchange, .until(idleDeadline))
         } catch  where error.code == .timeout {
+          endedIdle = true
           return nil
         }
-        if inbound.isEmpty { return nil }
+        if inbound.isEmpty {
+          endedIdle = true
+          return nil
+        }
       }
     }
   }
@@ -423,6 +429,7 @@ extension Connection {
   private func linger() async {
     guard !isAborted else { return }
     transport.closeWriting()
+    if endedIdle { return }
     let deadline = Monotonic.after(site.limits.lingerTime)
     var left = 64 << 20
     while left > 0, !peerIsDone || isReadable {

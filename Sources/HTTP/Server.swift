@@ -20,10 +20,16 @@ public final class Server: Sendable {
   /// Binds every listener.
   ///
   /// Ignores `SIGPIPE` in the whole process: a client that goes away is an error, not a signal.
+  /// Also takes as many descriptors as the process may have: each connection needs one.
   ///
   /// - Throws: ``HTTPError/Code/unavailable`` for an address or path that cannot be had.
   public init(_ configuration: ServerConfiguration, handler: any Handler) throws(HTTPError) {
     signal(SIGPIPE, SIG_IGN)
+    var descriptors = rlimit()
+    if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors) == 0 {
+      descriptors.rlim_cur = descriptors.rlim_max
+      unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
+    }
     var listening: [ListeningSocket] = []
     for listener in configuration.listeners { listening.append(try ListeningSocket(listener)) }
     let processors = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))

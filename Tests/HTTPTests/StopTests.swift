@@ -20,9 +20,7 @@ import Testing
     _ = try await idle.receiveToEnd()
     await #expect(throws: WireClient.Failure.self) { _ = try await site.connect() }
     site.handler.release.open()
-    let answer = try await busy.receiveToEnd()
-    #expect(answer.contains("Connection: close\r\n"))
-    #expect(answer.hasSuffix("waited."))
+    #expect(try await busy.receiveToEnd().hasSuffix("waited."))
     try await running.value
   }
 

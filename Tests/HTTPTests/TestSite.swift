@@ -140,10 +140,11 @@ struct TestSite {
 
   /// Runs `body` against a server, then stops the server and waits until it has.
   static func serve(
-    limits: ServerLimits = ServerLimits(), clientCA: String? = nil, loops: Int? = nil,
+    limits: ServerLimits = ServerLimits(), clientCA: String? = nil,
+    report: @escaping @Sendable (ServerConfiguration.Event) -> Void = { _ in },
     _ body: @Sendable (TestSite) async throws -> Void
   ) async throws {
-    let site = try TestSite(limits: limits, clientCA: clientCA, loops: loops)
+    let site = try TestSite(limits: limits, clientCA: clientCA, report: report)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await site.server.run() }
       do {
@@ -158,7 +159,8 @@ struct TestSite {
   }
 
   init(
-    limits: ServerLimits = ServerLimits(), clientCA: String? = nil, loops: Int? = nil
+    limits: ServerLimits = ServerLimits(), clientCA: String? = nil,
+    report: @escaping @Sendable (ServerConfiguration.Event) -> Void = { _ in }
   ) throws {
     let tls = try TLSContext(
       certificateFile: Self.certificate, keyFile: Self.key, clientCA: clientCA)
@@ -168,7 +170,7 @@ struct TestSite {
         .tcp(address: "127.0.0.1", port: 0, tls: nil),
         .tcp(address: "127.0.0.1", port: 0, tls: tls),
         .unix(path: socketPath, mode: 0o600),
-      ], hosts: ["127.0.0.1", "localhost", "vault"], limits: limits, loops: loops)
+      ], hosts: ["127.0.0.1", "localhost", "vault"], limits: limits, report: report)
     handler = TestHandler()
     server = try Server(configuration, handler: handler)
     let ports = server.addresses.map { address -> UInt16 in

@@ -1,0 +1,71 @@
+import Foundation
+import Testing
+import Threading
+
+@testable import HTTP
+
+/// What many clients at once do; each test in a process of its own, whose descriptors it owns.
+@Suite(.timeLimit(.minutes(2))) struct CrowdTests {
+  private static let hello = "GET /hello HTTP/1.1\r\nHost: vault\r\nConnection: close\r\n\r\n"
+
+  /// Connects without saying anything; the kernel does that before the server accepts.
+  private static func idleConnection(to port: UInt16) -> Int32? {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    unsafe inet_pton(AF_INET, "127.0.0.1", &address.sin_addr)
+    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard socket >= 0 else { return nil }
+    let result = unsafe withUnsafePointer(to: address) {
+      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    if result == 0 { return socket }
+    close(socket)
+    return nil
+  }
+
+  @Test func aThousandIdleClientsHinderNobody() async {
+    await #expect(processExitsWith: .success) {
+      var limits = ServerLimits()
+      limits.connectionsPerAddress = 2_000
+      try await TestSite.serve(limits: limits) { site in
+        var idle: [Int32] = []
+        for port in [site.port, site.securePort] {
+          for _ in 0..<500 {
+            guard let socket = CrowdTests.idleConnection(to: port) else { exit(1) }
+            idle.append(socket)
+          }
+        }
+        for _ in 0..<10 {
+          guard try await site.exchange(CrowdTests.hello).hasSuffix("hello") else { exit(2) }
+        }
+        for socket in idle { close(socket) }
+        guard try await site.exchange(CrowdTests.hello).hasSuffix("hello") else { exit(3) }
+      }
+      exit(0)
+    }
+  }
+
+  @Test func runningOutOfDescriptorsPasses() async {
+    await #expect(processExitsWith: .success) {
+      let isOut = Gate()
+      try await TestSite.serve(report: { if case .cannotAccept = $0 { isOut.open() } }) { site in
+        let last = try await site.connect()
+        var few = rlimit(rlim_cur: 64, rlim_max: 64)
+        guard unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &few) == 0 else {
+          exit(1)
+        }
+        var idle: [Int32] = []
+        while let socket = CrowdTests.idleConnection(to: site.port) { idle.append(socket) }
+        await isOut.wait()
+        for socket in idle { close(socket) }
+        try await last.send(CrowdTests.hello)
+        guard try await last.receiveToEnd().hasSuffix("hello") else { exit(2) }
+        guard try await site.exchange(CrowdTests.hello).hasSuffix("hello") else { exit(3) }
+      }
+      exit(0)
+    }
+  }
+}
