@@ -24,6 +24,7 @@ let mechanisms: [Target] = [
   .target(name: "Encoding"),
   .target(name: "Threading", dependencies: ["CLinux"]),
   .target(name: "Cryptography", dependencies: ["Encoding", "COpenSSL", "CSodium"]),
+  .target(name: "Host", dependencies: ["Threading", "CLinux"]),
   .target(name: "Durable", dependencies: ["Threading", "CLinux"]),
   .target(name: "Database", dependencies: ["Threading", "CSQLite"]),
   .target(name: "YAML", dependencies: ["CYAML"]),
@@ -51,7 +52,8 @@ let service: [Target] = [
     name: "Service",
     dependencies: [
       "Vault", "Audit", "HTTP", "Encoding", "Threading", "Cryptography", "CAssets",
-    ])
+    ],
+    exclude: ["openapi.json"])
 ]
 
 let program: [Target] = [
@@ -59,7 +61,7 @@ let program: [Target] = [
     name: "callvault",
     dependencies: [
       "Service", "Drivers", "Vault", "Audit", "HTTP", "HTTPClient", "AudioProbe", "Cryptography",
-      "Durable", "Encoding", "Threading", "YAML",
+      "Durable", "Encoding", "Host", "Threading", "YAML", "CAssets",
     ])
 ]
 

@@ -1,6 +1,9 @@
 #include "CAssets.h"
 
-const unsigned char callvault_openapi_json[] = {
+static const unsigned char bytes[] = {
 #embed "../Service/openapi.json"
 };
-const size_t callvault_openapi_json_length = sizeof callvault_openapi_json;
+
+struct callvault_asset callvault_openapi_json(void) {
+  return (struct callvault_asset){bytes, sizeof bytes};
+}

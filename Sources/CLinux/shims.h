@@ -47,3 +47,9 @@ static inline int callvault_set_undumpable(void) { return prctl(PR_SET_DUMPABLE,
 static inline int callvault_set_no_new_privileges(void) {
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
+
+// The resource is an enumeration here and an integer there.
+static inline int callvault_get_memlock(struct rlimit *limit) { return getrlimit(RLIMIT_MEMLOCK, limit); }
+static inline int callvault_set_memlock(const struct rlimit *limit) {
+  return setrlimit(RLIMIT_MEMLOCK, limit);
+}

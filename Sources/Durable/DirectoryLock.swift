@@ -6,7 +6,7 @@ import Glibc
 /// The kernel gives it back when the process ends, however it ends; nothing stale can remain. It
 /// binds programs that ask, on one machine; network file systems are not supported.
 @safe
-public struct DirectoryLock: ~Copyable {
+public struct DirectoryLock: ~Copyable, Sendable {
   private let fileSystem: any FileSystem
   private let file: FileDescriptor
 

@@ -1,4 +1,4 @@
-import Audit
+public import Audit
 public import Encoding
 
 /// Why the vault refused or failed an operation.
@@ -43,7 +43,7 @@ public struct VaultError: Error, CustomStringConvertible {
   /// What lies beneath, for the operator only.
   public let cause: (any Error)?
   /// What the log says of it, where the code alone does not tell.
-  let reason: Reason?
+  public let reason: Reason?
   /// Whether the attempt's account is closed: its outcome is in the log, or the log cannot take one.
   let isAccounted: Bool
 

@@ -9,6 +9,8 @@ public struct EntryFilter: Sendable {
   public var actor: Identifier?
   /// An object or the batch that the entry names.
   public var object: Identifier?
+  /// The request, by our id.
+  public var request: Identifier?
   /// From this time on.
   public var since: Timestamp?
   /// Before this time.
@@ -23,6 +25,7 @@ public struct EntryFilter: Sendable {
     if let actions, !actions.contains(entry.action) { return false }
     if let actor, entry.actor.id != actor, entry.behalf != actor { return false }
     if let object, !entry.objects.contains(object), entry.run != object { return false }
+    if let request, entry.request != request { return false }
     if let since, entry.time < since { return false }
     if let until, entry.time >= until { return false }
     return true

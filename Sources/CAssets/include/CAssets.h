@@ -2,5 +2,12 @@
 #pragma once
 #include <stddef.h>
 
-extern const unsigned char callvault_openapi_json[];
-extern const size_t callvault_openapi_json_length;
+// The bytes of one file; they live as long as the program.
+struct callvault_asset {
+  const unsigned char *bytes;
+  size_t length;
+};
+
+struct callvault_asset callvault_openapi_json(void);
+struct callvault_asset callvault_access_yaml(void);
+struct callvault_asset callvault_retention_yaml(void);

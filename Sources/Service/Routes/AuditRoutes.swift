@@ -1,0 +1,80 @@
+import Audit
+import Encoding
+import HTTP
+import Vault
+
+/// The log, for those who verify it: head, tiles, proofs and entries.
+///
+/// The vault admits the reader, which is an entry for each session and size; what is then given out
+/// are published bytes, in which nothing names a patient.
+struct AuditRoutes: Sendable {
+  let vault: Vault
+  let log: AuditLog
+
+  var routes: [Route] {
+    [
+      Route("GET", "/v1/audit/checkpoint") { context in try await checkpoint(context) },
+      Route("GET", "/v1/audit/tile/{…}") { context in try await tile(context) },
+      Route("GET", "/v1/audit/proof/{index}") { context in try await proof(context) },
+      Route(
+        "GET", "/v1/audit/entries",
+        query: ["first", "action", "object", "actor", "request", "since", "until", "limit"]
+      ) { context in try await entries(context) },
+    ]
+  }
+
+  private func checkpoint(_ context: RequestContext) async throws {
+    try await vault.admitAuditReader(context.caller)
+    // On request: a reader's own entry is in the head that it is given.
+    try await log.publish()
+    guard let note = await log.publishedCheckpoint else { throw ProblemDetail.notFound }
+    try await context.reply.send(
+      200, type: "text/plain; charset=utf-8", body: note, isStorable: true)
+  }
+
+  private func tile(_ context: RequestContext) async throws {
+    try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
+    guard let path = TilePath("tile/" + (context.variables["rest"] ?? "")),
+      let bytes = try await log.published(path)
+    else { throw ProblemDetail.notFound }
+    try await context.reply.send(
+      200, type: "application/octet-stream", body: bytes, isStorable: true)
+  }
+
+  private func proof(_ context: RequestContext) async throws {
+    try await vault.admitAuditReader(context.caller)
+    guard let index = context.variables["index"].flatMap(decimal),
+      index < (await log.durableHead.size)
+    else { throw ProblemDetail.notFound }
+    let proof = try await log.proof(of: index)
+    try await context.reply.send(
+      200, type: "text/plain; charset=utf-8", body: proof.encoded,
+      isStorable: true)
+  }
+
+  private func entries(_ context: RequestContext) async throws {
+    let first = try context.queryInteger("first", in: 0...(1 << 53) - 1) ?? 0
+    let limit = try context.queryInteger("limit", in: 1...100) ?? 50
+    var filter = EntryFilter(indices: first..<Int64.max)
+    filter.actions = try context.queryChoice("action", of: Action.self).map { [$0] }
+    filter.object = try context.queryIdentifier("object")
+    filter.actor = try context.queryIdentifier("actor")
+    filter.request = try context.queryIdentifier("request")
+    filter.since = try context.queryTime("since")
+    filter.until = try context.queryTime("until")
+    let asked = context.request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+    try await vault.admitAuditReader(context.caller, filter: asked)
+    let page = try await log.entries(matching: filter, limit: Int(limit))
+    var document = JSONObject()
+    document["size"] = .integer(await log.durableHead.size)
+    document["entries"] = .array(
+      page.entries.map { logged in
+        .object([
+          "index": .integer(logged.entry.index),
+          "leaf": .string(String(decoding: logged.bytes, as: UTF8.self)),
+        ])
+      })
+    if let next = page.next { document["next"] = .integer(next) }
+    try await context.reply.send(200, json: document)
+  }
+}

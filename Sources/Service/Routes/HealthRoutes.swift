@@ -1,0 +1,86 @@
+import Audit
+import CAssets
+import Encoding
+import HTTP
+import Vault
+
+/// Whether the service lives and serves, what it measures, and what it offers.
+struct HealthRoutes: Sendable {
+  let vault: Vault
+  let metrics: MetricsRegistry
+
+  var routes: [Route] {
+    [
+      Route("GET", "/v1/health/live", access: .open) { context in
+        try await context.reply.send(200, json: ["status": "live"])
+      },
+      Route("GET", "/v1/health/ready", access: .open) { context in
+        let reasons = await vault.health().reasons
+        var document = JSONObject()
+        document["status"] = .string(reasons.isEmpty ? "ready" : "not-ready")
+        if !reasons.isEmpty { document["reasons"] = .array(reasons.map { .string($0) }) }
+        try await context.reply.send(reasons.isEmpty ? 200 : 503, json: document)
+      },
+      Route("GET", "/metrics") { context in
+        try await vault.admitMetricsReader(context.caller)
+        await measure()
+        try await context.reply.send(
+          200, type: "text/plain; version=0.0.4; charset=utf-8",
+          body: Array(metrics.exposition().utf8))
+      },
+      Route("GET", "/openapi.json", access: .open) { context in
+        try await context.reply.send(
+          200, type: "application/json", body: Self.openAPI, isStorable: true)
+      },
+    ]
+  }
+
+  /// Reads what the vault and the log count for themselves.
+  private func measure() async {
+    let health = await vault.health()
+    func gauge(_ name: String, _ help: String, _ value: Double) {
+      metrics.declare(name, .gauge, help: help)
+      metrics.set(name, to: value)
+    }
+    gauge(
+      "callvault_sealed", "Whether no root key is in memory.", health.isSealed ? 1 : 0)
+    gauge("callvault_ready", "Whether requests can be served.", health.reasons.isEmpty ? 1 : 0)
+    gauge("callvault_log_entries", "Durable entries of the log.", Double(health.log.size))
+    gauge(
+      "callvault_log_unpublished_entries", "Durable entries that are not published yet.",
+      Double(health.log.size - health.log.publishedSize))
+    gauge(
+      "callvault_log_open_intents", "Attempts whose outcome is not known yet.",
+      Double(health.log.openIntents))
+    if let bytes = health.availableBytes {
+      gauge("callvault_available_bytes", "Bytes that may still be written.", Double(bytes))
+    }
+    if let counts = health.catalog {
+      gauge("callvault_calls", "Calls in the catalog.", Double(counts.calls))
+      gauge("callvault_recordings", "Recordings in the catalog.", Double(counts.recordings))
+      gauge(
+        "callvault_recordings_plaintext_bytes", "Bytes of all recordings before sealing.",
+        Double(counts.plaintextBytes))
+      gauge(
+        "callvault_recordings_sealed_bytes", "Bytes of all sealed recordings.",
+        Double(counts.ciphertextBytes))
+    }
+    metrics.declare(
+      "callvault_vault_events_total", .counter, help: "What the vault did since it started.")
+    for event in vault.counters.events {
+      metrics.set("callvault_vault_events_total", [("event", event.name)], to: Double(event.count))
+    }
+    metrics.declare(
+      "callvault_refusals_total", .counter, help: "Refused attempts by the reason in the log.")
+    for refusal in vault.counters.refusals {
+      metrics.set(
+        "callvault_refusals_total", [("reason", refusal.reason)], to: Double(refusal.count))
+    }
+  }
+
+  /// The description of this API, as it was when the program was built.
+  static let openAPI: [UInt8] = {
+    let asset = unsafe callvault_openapi_json()
+    return unsafe Array(UnsafeBufferPointer(start: asset.bytes, count: asset.length))
+  }()
+}

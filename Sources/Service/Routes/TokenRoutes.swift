@@ -1,0 +1,68 @@
+import Audit
+import Encoding
+import HTTP
+import Vault
+
+/// Access tokens: made, listed and ended by the administrator.
+struct TokenRoutes: Sendable {
+  let vault: Vault
+
+  var routes: [Route] {
+    [
+      Route("POST", "/v1/tokens", body: .object(limit: 16_384)) { context in
+        try await create(context)
+      },
+      Route("GET", "/v1/tokens") { context in
+        let tokens = try await vault.tokens(as: context.caller)
+        try await context.reply.send(
+          200, json: ["tokens": .array(tokens.map { .object($0.json) })])
+      },
+      Route("DELETE", "/v1/tokens/{token}") { context in
+        try await vault.revokeToken(context.identifier("token"), as: context.caller)
+        try await context.reply.start(204, length: nil)
+        try await context.reply.finish()
+      },
+    ]
+  }
+
+  private func create(_ context: RequestContext) async throws {
+    let fields = try await context.fields(["name", "role", "scopes", "ttl_seconds"])
+    let name = try fields.requiredText("name", limit: 64)
+    guard let role = try fields.choice("role", of: Role.self) else {
+      throw ProblemDetail(.unprocessable, "`role` is missing.")
+    }
+    let scopes = try (fields.array("scopes", limit: 16) ?? []).map { value throws(ProblemDetail) in
+      guard case .string(let text) = value, let scope = Scope(text) else {
+        throw ProblemDetail(
+          .unprocessable,
+          "`scopes` must be texts such as `recordings:write`, `source=NAME`, `location=NAME` or "
+            + "`extension=NAME`.")
+      }
+      return scope
+    }
+    let seconds =
+      try fields.integer("ttl_seconds", in: Vault.tokenSeconds) ?? Vault.defaultTokenSeconds
+    let token = try await vault.createToken(
+      named: name, role: role, scopes: scopes, seconds: seconds, as: context.caller)
+    var document = token.facts.json
+    document["token"] = .string(token.token.text)
+    document["log_index"] = .integer(token.logIndex)
+    try await context.reply.send(
+      201, json: document, headers: ["Location": "/v1/tokens/\(token.facts.id)"])
+  }
+}
+
+extension TokenFacts {
+  fileprivate var json: JSONObject {
+    var object = JSONObject()
+    object["id"] = .string(id.description)
+    object["name"] = .string(name)
+    object["role"] = .string(role)
+    object["scopes"] = .array(scopes.map { .string($0) })
+    object["created"] = .string(created.rfc3339)
+    object["expires"] = .string(expires.rfc3339)
+    object["revoked"] = .bool(revoked != nil)
+    object["bootstrap"] = .bool(isBootstrap)
+    return object
+  }
+}

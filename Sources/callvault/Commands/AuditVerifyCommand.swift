@@ -1,0 +1,144 @@
+import Audit
+import Drivers
+import Encoding
+import Threading
+
+/// `audit verify`: checks a copy of the log with no keys of ours and no service.
+enum AuditVerifyCommand {
+  static let verify = Command(
+    name: "audit verify",
+    summary: "check a log, or a copy of one, without keys and without the service",
+    operands: [
+      Operand(name: "DIR", summary: "the log's folder; DATA/log if not given", isOptional: true)
+    ],
+    options: [
+      .value("key", "VKEY", "the log's verifier key, which you got another way; or @FILE"),
+      .value(
+        "checkpoint", "FILE", "a checkpoint you kept earlier; may be repeated", repeated: true),
+      .value("max-age", "24h", "how old the newest entry may be, such as 45m, 24h or 7d"),
+    ],
+    examples: [
+      (
+        "callvault audit verify evidence --key \"$VKEY\" --checkpoint kept-in-march",
+        "intact up to your checkpoint, and what came after it"
+      ),
+      ("callvault audit verify", "the log of this vault, as far as it can vouch for itself"),
+    ],
+    exitCodes: Verdict.allCases.map { ($0.rawValue, $0.name) }
+      + [(ExitCode.usage.rawValue, ExitCode.usage.meaning)],
+    discussion: [
+      "What lies in the folder cannot vouch for itself: without --key the verdict is never better "
+        + "than unanchored, nor without a checkpoint that was kept outside.",
+      "The worst finding wins. `c2sp.org/tlog-tiles` programs check the same folder.",
+    ]
+  ) { arguments, terminal in
+    let folder: String
+    if let operand = arguments.operand(0) {
+      folder = operand
+    } else {
+      folder = try StorageLayout(root: dataDirectory(arguments)).log
+    }
+    let verifier = try makeVerifier(arguments)
+    let report: LogReport
+    do {
+      let told = Lock(ContinuousClock.now)
+      report = try await verifier.verify(LogFolder(folder)) { progress in
+        // Short checks say nothing; long ones say how far they are, once in two seconds.
+        let isDue = told.withLock { last in
+          guard last.duration(to: .now) > .seconds(2) else { return false }
+          last = .now
+          return true
+        }
+        if isDue { terminal.note("\(progress.entries) of \(progress.of) entries") }
+      }
+    } catch {
+      terminal.note("callvault: the verifier failed: \(error)")
+      return Verdict.verifierFault.rawValue
+    }
+    terminal.result(text(report), json(report))
+    return report.verdict.rawValue
+  }
+
+  private static func makeVerifier(_ arguments: Arguments) throws(CommandFailure) -> LogVerifier {
+    var key: VerifierKey?
+    if let given = arguments.value("key") {
+      var spelling = given
+      if given.hasPrefix("@") {
+        let bytes = try UserFile.whole(String(given.dropFirst()), limit: 4096)
+        spelling = String(
+          decoding: bytes.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self)
+      }
+      guard let parsed = VerifierKey(spelling) else {
+        throw CommandFailure(
+          .usage,
+          "--key must be a verifier key as `init` printed it, such as "
+            + "example.org/callvault+1a2b3c4d+AZ…")
+      }
+      key = parsed
+    }
+    var anchors: [[UInt8]] = []
+    for path in arguments.all("checkpoint") {
+      anchors.append(try UserFile.whole(path, limit: 65_536))
+    }
+    var verifier: LogVerifier
+    do {
+      verifier = try LogVerifier(key: key, anchors: anchors)
+    } catch {
+      throw CommandFailure(
+        .usage,
+        error.code == .notAuthentic
+          ? "a --checkpoint is not signed by the --key, or the key is not a log's"
+          : "a --checkpoint cannot be read: it must be a signed note as the log publishes it")
+    }
+    if let text = arguments.value("max-age") {
+      guard let seconds = DurationText.seconds(text) else {
+        throw CommandFailure(.usage, "--max-age must be digits and s, m, h or d, such as 24h")
+      }
+      let now = Timestamp(milliseconds: SystemClock().read().milliseconds)
+      verifier.maximumAge = (milliseconds: seconds * 1000, now: now)
+    }
+    return verifier
+  }
+
+  private static func text(_ report: LogReport) -> String {
+    var lines = [report.sentence]
+    lines += report.findings.map { "  \($0)" }
+    lines += report.notes.map { "  note: \($0)" }
+    for note in report.evidence {
+      lines += ["  signed head:"]
+      lines += String(decoding: note.encoded, as: UTF8.self).split(
+        separator: "\n", omittingEmptySubsequences: false
+      ).map { "    \($0)" }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func json(_ report: LogReport) -> JSONObject {
+    var object = JSONObject()
+    object["verdict"] = .string(report.verdict.name)
+    object["code"] = .integer(Int64(report.verdict.rawValue))
+    object["sentence"] = .string(report.sentence)
+    if let origin = report.origin { object["origin"] = .string(origin) }
+    object["size"] = .integer(report.size)
+    object["signed"] = .bool(report.isSigned)
+    if let size = report.anchoredSize { object["anchored_size"] = .integer(size) }
+    if let time = report.anchoredTime { object["anchored_time"] = .string(time.rfc3339) }
+    if let time = report.lastTime { object["last_time"] = .string(time.rfc3339) }
+    object["unanchored_tail"] = .integer(report.unanchoredTail)
+    object["findings"] = .array(
+      report.findings.map { finding in
+        var members = JSONObject()
+        members["verdict"] = .string(finding.verdict.name)
+        if let kind = finding.kind { members["kind"] = .string(kind.rawValue) }
+        if let index = finding.index { members["index"] = .integer(index) }
+        if let through = finding.through { members["through"] = .integer(through) }
+        if let path = finding.path { members["path"] = .string(path) }
+        members["detail"] = .string(finding.detail)
+        return .object(members)
+      })
+    object["notes"] = .array(report.notes.map { .string($0) })
+    object["evidence"] = .array(
+      report.evidence.map { .string(String(decoding: $0.encoded, as: UTF8.self)) })
+    return object
+  }
+}

@@ -1,0 +1,142 @@
+import Audit
+import CAssets
+import Cryptography
+import Drivers
+import Durable
+import Encoding
+import Glibc
+import Host
+import Threading
+import Vault
+
+/// `init`: makes a vault.
+enum InitCommand {
+  static let initialise = Command(
+    name: "init",
+    summary: "make a vault: keys, log, catalog and settings",
+    options: [
+      .value("keys", "DIR", "where root.key goes; it belongs on another volume than the data"),
+      .value("passphrase-file", "FILE", "derive the root key from this file's first line instead"),
+      .value(
+        "host", "NAME", "the host name in the log's name for ever; this machine's if not given"),
+    ],
+    examples: [
+      (
+        "callvault init --data /var/lib/callvault --keys /mnt/keys/callvault",
+        "the usual way: data here, the key there"
+      )
+    ],
+    discussion: [
+      "Prints the log's name and its verifier key. Give the verifier key to whoever will audit you, "
+        + "now and by another way than this machine.",
+      "Whoever runs this is the administrator on this machine, by user id.",
+    ]
+  ) { arguments, terminal in
+    let root = try dataDirectory(arguments)
+    let layout = StorageLayout(root: root)
+    let host = try arguments.value("host") ?? machineName()
+    guard isHostName(host) else {
+      throw CommandFailure(
+        .usage, "--host must be a host name: lower-case letters, digits, dots and hyphens")
+    }
+    let passphraseFile = try arguments.value("passphrase-file").map { path throws(CommandFailure) in
+      _ = try Unsealing.passphrase(path)
+      return try absolutePath(path)
+    }
+    guard MachineFacts.file(layout.configuration) == nil else {
+      throw CommandFailure(.conflict, "a vault exists in \(root) already; nothing was changed")
+    }
+    do {
+      _ = try ProcessHardening.apply()
+    } catch {
+      throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
+    }
+    try makeFolder(root)
+    let files = LinuxFileSystem()
+    let lock = try OwnedLock(layout)
+    try Directory.make(layout.keys, below: root, on: files)
+    let keys = arguments.value("keys") ?? layout.keys
+    try makeFolder(keys)
+    let settings = Settings(
+      tenant: .random(), origin: host + "/callvault", administrator: MachineFacts.user,
+      hosts: host == "localhost"
+        ? ["localhost", "127.0.0.1", "::1"] : ["localhost", "127.0.0.1", "::1", host],
+      keys: try absolutePath(keys), passphraseFile: passphraseFile)
+    for folder in [layout.policies, layout.objects, layout.root + "/run"] {
+      try Directory.make(folder, below: root, on: files)
+    }
+    try AtomicFile.write(
+      unsafe asset(callvault_access_yaml()), to: layout.policies + "/access.yaml", on: files)
+    try AtomicFile.write(
+      unsafe asset(callvault_retention_yaml()), to: layout.policies + "/retention.yaml", on: files)
+    let ring = try KeyRing.create(
+      tenant: settings.tenant,
+      custodian: Unsealing.custodian(keys: settings.keys, passphraseFile: passphraseFile),
+      store: Unsealing.store(layout),
+      at: Timestamp(milliseconds: SystemClock().read().milliseconds))
+    // Opening it once writes the genesis of the log; closing it, log.stop.
+    let opened = try await OpenedVault(root: root, lock: lock, settings: settings, ring: ring)
+    let closing = Task { await opened.log.run() }
+    closing.cancel()
+    await closing.value
+    // Last: a directory with settings is a vault, and one without is not.
+    try AtomicFile.write(
+      Array(settings.text.utf8), to: layout.configuration, mode: .privateFile, on: files)
+    let verifierKey = opened.log.verifierKey.description
+    warn(layout, settings, hasPassphrase: passphraseFile != nil, terminal)
+    terminal.result(
+      "origin        \(settings.origin)\nverifier key  \(verifierKey)\n\n"
+        + "Next: callvault serve --data \(root)",
+      [
+        "origin": .string(settings.origin), "verifier_key": .string(verifierKey),
+        "tenant": .string(settings.tenant.description), "data": .string(root),
+        "keys": .string(settings.keys),
+      ])
+    return ExitCode.success.rawValue
+  }
+
+  private static func warn(
+    _ layout: StorageLayout, _ settings: Settings, hasPassphrase: Bool, _ terminal: Terminal
+  ) {
+    guard !hasPassphrase else { return }
+    if let data = MachineFacts.file(layout.root), let keys = MachineFacts.file(settings.keys),
+      data.device == keys.device
+    {
+      terminal.note(
+        "Warning: root.key lies on the volume of the data (\(settings.keys)). Whoever takes the "
+          + "volume takes both; move it and set `keys` in callvault.yaml.")
+    }
+  }
+
+  private static func asset(_ asset: callvault_asset) -> [UInt8] {
+    unsafe Array(UnsafeBufferPointer(start: asset.bytes, count: asset.length))
+  }
+
+  private static func machineName() throws(CommandFailure) -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard unsafe gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+    let text = String(
+      decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self
+    ).lowercased()
+    return isHostName(text) ? text : "localhost"
+  }
+
+  private static func isHostName(_ name: String) -> Bool {
+    (1...200).contains(name.utf8.count)
+      && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+        (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
+          && label.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D
+          }
+      }
+  }
+
+  /// A path that means the same from every directory.
+  private static func absolutePath(_ path: String) throws(CommandFailure) -> String {
+    guard let resolved = unsafe realpath(path, nil) else {
+      throw CommandFailure(.usage, "\(path): \(UserFile.reason(errno))")
+    }
+    defer { unsafe free(resolved) }
+    return unsafe String(cString: resolved)
+  }
+}

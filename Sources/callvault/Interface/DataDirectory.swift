@@ -1,0 +1,18 @@
+import Glibc
+
+/// The data directory that `--data` or CALLVAULT_DATA names.
+///
+/// - Throws: ``CommandFailure`` with ``ExitCode/usage`` when neither does.
+func dataDirectory(_ arguments: Arguments) throws(CommandFailure) -> String {
+  if let path = arguments.value("data") ?? environment("CALLVAULT_DATA") {
+    return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+  }
+  throw CommandFailure(.usage, "name the data directory: --data DIR, or CALLVAULT_DATA")
+}
+
+/// A variable of the environment; empty is as good as absent.
+func environment(_ name: String) -> String? {
+  guard let value = unsafe getenv(name) else { return nil }
+  let text = unsafe String(cString: value)
+  return text.isEmpty ? nil : text
+}

@@ -1,0 +1,200 @@
+import Audit
+import Cryptography
+import Drivers
+import Durable
+import Encoding
+import HTTP
+import Host
+import Service
+import Threading
+import Vault
+import YAML
+
+/// A data directory that this process owns, unsealed, with its log, catalog and objects open.
+///
+/// The one place where drivers are chosen.
+final class OpenedVault: Sendable {
+  let layout: StorageLayout
+  let settings: Settings
+  let vault: Vault
+  let log: AuditLog
+  // Held for as long as anything here may write.
+  private let lock: OwnedLock
+
+  /// Opens everything in the order that a crash needs: lock, keys, catalog, log, vault.
+  ///
+  /// - Parameters:
+  ///   - root: the data directory.
+  ///   - keys: the folder of the root key, where it is not the one in the settings.
+  ///   - passphraseFile: likewise.
+  ///   - lock: taken before.
+  ///   - settings: read before.
+  ///   - ring: open already, at `init`; nil to open it here.
+  /// - Throws: ``CommandFailure`` with the exit code and the sentence for what stands in the way.
+  init(
+    root: String, keys: String? = nil, passphraseFile: String? = nil, lock: OwnedLock,
+    settings: Settings, ring: KeyRing? = nil
+  ) async throws {
+    let layout = StorageLayout(root: root)
+    let files = LinuxFileSystem()
+    let clock = SystemClock()
+    let ring =
+      try ring
+      ?? KeyRing.open(
+        custodian: Unsealing.custodian(
+          keys: keys ?? settings.keys, passphraseFile: passphraseFile ?? settings.passphraseFile),
+        store: Unsealing.store(layout))
+    let catalog = try SQLiteCatalog(layout.catalog)
+    let signer = try NoteSigner(name: settings.origin, seed: ring.logSigningSeed())
+    let log = try await AuditLog.open(
+      try settings.logConfiguration(), store: FileLogStore(layout, on: files), signer: signer,
+      openings: ring, subjects: catalog, clock: clock)
+    let vault = try await Vault.open(
+      try settings.vaultConfiguration(),
+      policy: AccessPolicy(
+        parsing: try AtomicFile.read(
+          layout.policies + "/access.yaml", limit: 1 << 20, on: files),
+        file: layout.policies + "/access.yaml"),
+      retention: RetentionSchedule(
+        parsing: try AtomicFile.read(
+          layout.policies + "/retention.yaml", limit: 1 << 20, on: files),
+        file: layout.policies + "/retention.yaml"),
+      catalog: catalog, blobs: FileBlobStore(root: layout.objects), log: log, keys: ring,
+      inspector: ProbedAudio(), clock: clock)
+    self.layout = layout
+    self.settings = settings
+    self.lock = lock
+    self.log = log
+    self.vault = vault
+  }
+}
+
+/// The right to a data directory, held by whoever holds this.
+final class OwnedLock: Sendable {
+  private let lock: DirectoryLock
+
+  /// - Throws: ``CommandFailure`` with ``ExitCode/locked`` when another process has it.
+  init(_ layout: StorageLayout) throws(CommandFailure) {
+    do {
+      lock = try DirectoryLock(layout.lock, on: LinuxFileSystem())
+    } catch {
+      throw CommandFailure(
+        error.code == .locked ? .locked : .usage,
+        error.code == .locked
+          ? "another process holds \(layout.root); stop it first (never delete its lock file)"
+          : "\(layout.root) is no data directory, or you may not write there: \(error)")
+    }
+  }
+}
+
+extension Settings {
+  /// Reads the settings of a data directory.
+  ///
+  /// - Throws: ``CommandFailure`` when there are none, or with file, line and column what is wrong.
+  static func read(_ layout: StorageLayout) throws(CommandFailure) -> Settings {
+    let bytes: [UInt8]
+    do {
+      bytes = try AtomicFile.read(layout.configuration, limit: 1 << 20, on: LinuxFileSystem())
+    } catch {
+      throw CommandFailure(
+        error.code == .notFound ? .usage : .internal,
+        error.code == .notFound
+          ? "there is no vault in \(layout.root); make one with: callvault init --data \(layout.root)"
+          : "\(layout.configuration) cannot be read: \(error)")
+    }
+    do {
+      return try Settings(parsing: bytes, file: layout.configuration, environment: environment)
+    } catch {
+      throw CommandFailure(.usage, "\(error)")
+    }
+  }
+
+  func logConfiguration() throws(CommandFailure) -> LogConfiguration {
+    guard let node = NodeName(node), let software = SoftwareName("callvault \(CallVault.version)")
+    else {
+      throw CommandFailure(.usage, "`node` must be lower-case letters, digits and hyphens")
+    }
+    return LogConfiguration(origin: origin, tenant: tenant, node: node, software: software)
+  }
+
+  func vaultConfiguration() throws(CommandFailure) -> VaultConfiguration {
+    guard let country = PhoneNumber.Country(code: country) else {
+      throw CommandFailure(.usage, "`country` must be a country's two letters, such as US")
+    }
+    var all: [String: Location] = [:]
+    for location in locations {
+      guard let country = PhoneNumber.Country(code: location.country) else {
+        throw CommandFailure(
+          .usage, "`country` of a location must be a country's two letters, such as US")
+      }
+      all[location.name] = Location(
+        name: location.name, country: country, zone: location.timeZone)
+    }
+    return VaultConfiguration(
+      tenant: tenant, country: country, locations: all, administrator: administrator,
+      recordingLimit: recordingLimit)
+  }
+}
+
+extension CommandFailure {
+  /// What a failure below comes to for the person who typed the command.
+  init(describing error: any Error) {
+    switch error {
+    case let failure as CommandFailure: self = failure
+    case let error as VaultError: self.init(vault: error)
+    case let error as AuditError: self.init(audit: error)
+    case let error as YAMLError: self.init(.usage, "\(error)")
+    case let error as DurableError where error.code == .locked:
+      self.init(.locked, "another process holds the data directory; stop it first")
+    case let error as DurableError where error.code == .notFound:
+      self.init(.notFound, "a file of the vault is missing (\(Self.chain(error)))")
+    case let error as HTTPError where error.code == .unavailable:
+      self.init(
+        .usage, "the address cannot be listened on (\(Self.chain(error))); give another --listen")
+    case let error as HTTPError where error.code == .tls:
+      self.init(.usage, "the TLS certificate or key cannot be used (\(Self.chain(error)))")
+    default: self.init(.internal, Self.chain(error))
+    }
+  }
+
+  private init(vault error: VaultError) {
+    let detail = error.detail ?? Self.chain(error)
+    switch error.code {
+    case .notFound: self.init(.notFound, detail)
+    case .unauthenticated, .denied, .held: self.init(.refused, detail)
+    case .conflict: self.init(.conflict, detail)
+    case .invalid, .tooLarge: self.init(.usage, detail)
+    case .sealed:
+      self.init(
+        .sealed, "sealed: \(detail); mount the key volume, or name it with --keys DIR")
+    case .tampered: self.init(.damaged, detail)
+    case .behindLog:
+      self.init(
+        .damaged,
+        "catalog-behind-log: \(detail); the catalog is older than the log, so restore both from "
+          + "one instant")
+    case .unavailable, .noSpace: self.init(.internal, detail)
+    }
+  }
+
+  private init(audit error: AuditError) {
+    switch error.code {
+    case .damaged, .notAuthentic, .malformed, .mismatch:
+      self.init(
+        .damaged,
+        "the log is not what was written (\(Self.chain(error))); keep everything and find out "
+          + "with: callvault audit verify")
+    case .inconsistent:
+      self.init(
+        .damaged,
+        "catalog and log do not belong together (\(Self.chain(error))); restore both from one "
+          + "instant")
+    default: self.init(.internal, "the log: \(Self.chain(error))")
+    }
+  }
+
+  /// An error and all that lies beneath it.
+  static func chain(_ error: any Error) -> String {
+    OperatorLog.describe(error)
+  }
+}

@@ -1,0 +1,219 @@
+import Audit
+import Durable
+import Encoding
+import Vault
+import YAML
+
+/// What `callvault.yaml` in the data directory says: written by `init`, changed by the operator.
+///
+/// Values that are text may hold `${NAME}` or `${NAME:-default}`, which the environment fills in.
+/// Secrets are named by file, never written here.
+struct Settings: Sendable {
+  /// The practice, made at `init`.
+  var tenant: Identifier
+  /// The log's name: the host name fixed at `init` and `/callvault`.
+  var origin: String
+  var node: String
+  /// The user id of whoever ran `init`.
+  var administrator: UInt32
+  var listen: ListenAddressText
+  /// Names by which clients may ask for this service.
+  var hosts: [String]
+  /// The folder of the key that unseals.
+  var keys: String
+  /// A file whose first line is the passphrase, where there is no key file.
+  var passphraseFile: String?
+  /// Where numbers without a country code are dialled: ISO 3166, two letters.
+  var country: String
+  var locations: [(name: String, country: String, timeZone: String)]
+  var certificate: String?
+  var certificateKey: String?
+  var recordingLimit: Int64
+
+  /// Reads the file, looking variables up in `environment`.
+  ///
+  /// - Throws: `YAMLError` with file, line and column.
+  init(
+    parsing bytes: [UInt8], file: String, environment: (String) -> String?
+  ) throws(YAMLError) {
+    let top = try YAMLNode(parsing: bytes, file: file).mapping(of: [
+      "v", "tenant", "origin", "node", "administrator", "listen", "hosts", "keys",
+      "passphrase_file", "country", "locations", "tls", "recording_limit_mib",
+    ])
+    func text(_ node: YAMLNode) throws(YAMLError) -> String {
+      guard let text = expand(try node.string(), environment) else {
+        throw YAMLError(
+          .wrongType, at: node.position,
+          "a variable is not set here; give it a default as ${NAME:-default}")
+      }
+      return text
+    }
+    func optional(_ mapping: YAMLMapping, _ key: String) throws(YAMLError) -> String? {
+      guard let node = mapping[key], !node.isNull else { return nil }
+      let value = try text(node)
+      return value.isEmpty ? nil : value
+    }
+    _ = try top.required("v").integer(in: 1...1)
+    let tenantNode = try top.required("tenant")
+    guard let tenant = Identifier(try tenantNode.string()) else {
+      throw YAMLError(.wrongType, at: tenantNode.position, "an id is expected here")
+    }
+    self.tenant = tenant
+    origin = try top.required("origin").string()
+    node = try top.required("node").string()
+    administrator = UInt32(
+      clamping: try top.required("administrator").integer(in: 0...Int64(UInt32.max)))
+    let listenNode = try top.required("listen")
+    guard let listen = ListenAddressText(try text(listenNode)) else {
+      throw YAMLError(
+        .wrongType, at: listenNode.position,
+        "an address and a port are expected here, such as 127.0.0.1:8443")
+    }
+    self.listen = listen
+    var hosts: [String] = []
+    for node in try top.required("hosts").sequence() { hosts.append(try text(node)) }
+    self.hosts = hosts
+    keys = try text(top.required("keys"))
+    passphraseFile = try optional(top, "passphrase_file")
+    country = try optional(top, "country") ?? "US"
+    var locations: [(name: String, country: String, timeZone: String)] = []
+    if let node = top["locations"], !node.isNull {
+      for entry in try node.entries() {
+        let fields = try entry.value.mapping(of: ["country", "time_zone"])
+        locations.append(
+          (
+            entry.key, try fields.required("country").string(),
+            try fields.required("time_zone").string()
+          ))
+      }
+    }
+    self.locations = locations
+    if let node = top["tls"], !node.isNull {
+      let files = try node.mapping(of: ["certificate", "key"])
+      certificate = try optional(files, "certificate")
+      certificateKey = try optional(files, "key")
+      guard (certificate == nil) == (certificateKey == nil) else {
+        throw YAMLError(
+          .missingKey, at: node.position, "`certificate` and `key` go together here")
+      }
+    }
+    recordingLimit = try (top["recording_limit_mib"]?.integer(in: 1...65_536) ?? 4096) << 20
+  }
+
+  init(
+    tenant: Identifier, origin: String, administrator: UInt32, hosts: [String], keys: String,
+    passphraseFile: String?
+  ) {
+    self.tenant = tenant
+    self.origin = origin
+    node = "n1"
+    self.administrator = administrator
+    listen = .standard
+    self.hosts = hosts
+    self.keys = keys
+    self.passphraseFile = passphraseFile
+    country = "US"
+    locations = []
+    recordingLimit = 4096 << 20
+  }
+
+  /// The file as `init` writes it.
+  var text: String {
+    """
+    # What this vault is, and where it listens. Read when the service starts.
+    # Text may hold ${NAME} or ${NAME:-default}; secrets are named by file, never written here.
+    v: 1
+
+    # Fixed at init: the practice, the log's name, and the user who may administer over the socket.
+    tenant: \(tenant)
+    origin: \(Self.quoted(origin))
+    node: \(node)
+    administrator: \(administrator)
+
+    # Where clients connect, and the names by which they may ask (others get 421).
+    listen: \(Self.quoted("\(listen)"))
+    hosts: [\(hosts.map(Self.quoted).joined(separator: ", "))]
+
+    # The folder of root.key, which unseals. It belongs on another volume than the data.
+    keys: \(Self.quoted(keys))
+    \(passphraseFile.map { "passphrase_file: \(Self.quoted($0))" } ?? "# passphrase_file: …")
+
+    # Where numbers without a country code are dialled.
+    country: \(country)
+    # locations:
+    #   downtown: { country: US, time_zone: America/Detroit }
+
+    # A certificate for `hosts`; without one, a self-signed one for localhost is made in tls/.
+    # tls: { certificate: /etc/callvault/tls.pem, key: /etc/callvault/tls.key }
+
+    # The largest recording that is taken.
+    recording_limit_mib: \(recordingLimit >> 20)
+
+    """
+  }
+
+  /// A double-quoted scalar.
+  private static func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for character in text {
+      if character == "\"" || character == "\\" { quoted.append("\\") }
+      quoted.append(character)
+    }
+    return quoted + "\""
+  }
+}
+
+/// Fills `${NAME}` and `${NAME:-default}` in; nil where a variable without a default is not set.
+func expand(_ text: String, _ environment: (String) -> String?) -> String? {
+  var result = ""
+  var rest = text[...]
+  while let start = rest.firstRange(of: "${") {
+    result += rest[..<start.lowerBound]
+    guard let end = rest[start.upperBound...].firstIndex(of: "}") else { return nil }
+    let inner = rest[start.upperBound..<end]
+    let mark = inner.firstRange(of: ":-")
+    let name = mark.map { inner[..<$0.lowerBound] } ?? inner
+    let value = environment(String(name)) ?? ""
+    if value.isEmpty {
+      guard let mark else { return nil }
+      result += inner[mark.upperBound...]
+    } else {
+      result += value
+    }
+    rest = rest[rest.index(after: end)...]
+  }
+  return result + rest
+}
+
+/// An address and a port as they are typed: `127.0.0.1:8443`, `[::1]:8443`, `0.0.0.0:443`.
+struct ListenAddressText: Sendable, Equatable, LosslessStringConvertible {
+  let address: String
+  let port: UInt16
+
+  static let standard = ListenAddressText(address: "127.0.0.1", port: 8443)
+
+  private init(address: String, port: UInt16) {
+    self.address = address
+    self.port = port
+  }
+
+  init?(_ text: String) {
+    guard let colon = text.lastIndex(of: ":"),
+      let port = UInt16(text[text.index(after: colon)...]),
+      text[text.index(after: colon)...].utf8.allSatisfy({ (0x30...0x39).contains($0) })
+    else { return nil }
+    var address = text[..<colon]
+    if address.hasPrefix("["), address.hasSuffix("]") {
+      address = address.dropFirst().dropLast()
+    } else if address.contains(":") {
+      return nil
+    }
+    guard !address.isEmpty, address.utf8.count <= 64 else { return nil }
+    self.address = String(address)
+    self.port = port
+  }
+
+  var description: String {
+    address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+  }
+}

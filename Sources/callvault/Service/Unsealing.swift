@@ -1,0 +1,39 @@
+import Cryptography
+import Drivers
+import Vault
+
+/// Where the root key comes from: a key file in a folder, or a passphrase in a file.
+enum Unsealing {
+  static func custodian(
+    keys: String, passphraseFile: String?
+  ) throws(CommandFailure) -> KeyFileCustodian {
+    if let passphraseFile {
+      return KeyFileCustodian(passphrase: try passphrase(passphraseFile))
+    }
+    return KeyFileCustodian(rootKeyFile: keys + "/root.key")
+  }
+
+  static func store(_ layout: StorageLayout) -> FileKeyRingStore {
+    FileKeyRingStore(layout.keys + "/ring")
+  }
+
+  /// The first line of a file, in locked memory.
+  static func passphrase(_ path: String) throws(CommandFailure) -> SecretBytes {
+    let bytes: [UInt8]
+    do {
+      bytes = try UserFile.whole(path, limit: 4096)
+    } catch {
+      throw CommandFailure(.usage, "the passphrase cannot be read: \(error.sentence)")
+    }
+    let line = Array(bytes.prefix { $0 != 0x0A && $0 != 0x0D })
+    guard line.count >= 12 else {
+      throw CommandFailure(
+        .usage, "\(path): the passphrase must have 12 bytes or more on the first line")
+    }
+    do {
+      return try SecretBytes(copying: line)
+    } catch {
+      throw CommandFailure(.internal, "the passphrase cannot be kept in locked memory: \(error)")
+    }
+  }
+}
