@@ -118,6 +118,12 @@ let tests: [Target] = [
     name: "EnvelopeTests", dependencies: ["Vault", "Cryptography", "Encoding"],
     path: "Tests/EnvelopeTests"),
   .testTarget(
+    name: "KeyTests",
+    dependencies: [
+      "Drivers", "ConformanceSuites", "FaultInjection", "Vault", "Audit", "Encoding",
+      "Cryptography", "Durable",
+    ], path: "Tests/KeyTests"),
+  .testTarget(
     name: "CallvaultTests", dependencies: ["callvault", "Encoding"],
     path: "Tests/CallvaultTests"),
   .target(name: "Mutation", path: "Tests/Mutation"),

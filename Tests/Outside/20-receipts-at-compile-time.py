@@ -125,6 +125,23 @@ func open(_ secret: borrowing SecretBytes, _ header: EnvelopeHeader) throws -> E
   try EnvelopeOpener(secret, header: header, length: .recorded(100))
 }
 """, "cannot convert value of type 'SecretBytes' to expected argument type 'PartKey'"),
+    ("a wrapped key is opened beside the ring", """
+func beside(_ record: WrapRecord, _ owner: Identifier, _ kek: SharedSecret) throws {
+  _ = try record.open(as: .call, ownedBy: owner, under: kek)
+}
+""", "'open' is inaccessible due to 'internal' protection level"),
+    ("a part's key is copied", """
+func copies(_ key: borrowing PartKey) -> PartKey { copy key }
+""", "'copy' cannot be applied to noncopyable types"),
+    ("a call's key is copied", """
+func copies(_ key: borrowing CallKey) -> CallKey { copy key }
+""", "'copy' cannot be applied to noncopyable types"),
+    ("secret bytes are copied", """
+func copies(_ key: borrowing SecretBytes) -> SecretBytes { copy key }
+""", "'copy' cannot be applied to noncopyable types"),
+    ("a secret's bytes are kept beyond their loan", """
+func keep(_ key: borrowing SecretBytes) -> RawSpan { key.withBytes { $0 } }
+""", "'withBytes' requires that 'RawSpan' conform to 'Escapable'"),
 ]
 
 

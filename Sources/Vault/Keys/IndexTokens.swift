@@ -27,7 +27,7 @@ extension KeyRing {
     return tokens
   }
 
-  private static func lookupToken(
+  static func lookupToken(
     _ field: LookupToken.Field, of value: [UInt8], under key: RingState.LiveKey
   ) throws(VaultError) -> LookupToken {
     let name = Array(field.rawValue.utf8)
