@@ -34,9 +34,19 @@ struct RecordingRoutes: Sendable {
   private func store(_ context: RequestContext) async throws {
     let expected = try contentDigest(context.request)
     let body = context.body
-    let receipt = try await vault.storeRecording(
-      in: context.identifier("call"), expecting: expected, as: context.caller
-    ) { try await body.next() }
+    let receipt: RecordingReceipt
+    do {
+      receipt = try await vault.storeRecording(
+        in: context.identifier("call"), expecting: expected, as: context.caller
+      ) { try await body.next() }
+    } catch let error as VaultError where error.code == .invalid {
+      // Either the body broke off, which has its own status, or it is not what its digest says.
+      if let broken = error.cause as? HTTPError { throw broken }
+      throw ProblemDetail(
+        .digestMismatch,
+        "The bytes that arrived are not those of `Content-Digest`, and nothing was stored; send "
+          + "them again.")
+    }
     var document = JSONObject()
     document["recording"] = .string(receipt.recording.description)
     document["call"] = .string(receipt.call.description)
@@ -125,6 +135,10 @@ struct RecordingRoutes: Sendable {
     }
     headers.add("Content-Type", facts.mediaType)
     headers.add("Content-Disposition", "inline")
+    // A browser that is sent here shows its own player, which loads this address again in ranges.
+    headers.add(
+      "Content-Security-Policy",
+      "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'")
     let length = range.upperBound - range.lowerBound
     if isHead {
       try await reply.start(status, headers: headers, length: length)

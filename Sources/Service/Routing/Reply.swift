@@ -35,7 +35,9 @@ final class Reply: Sendable {
     var all = headers
     all.add("Request-Id", requestID.description)
     all.add("X-Content-Type-Options", "nosniff")
-    all.add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+    if all["Content-Security-Policy"] == nil {
+      all.add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+    }
     all.add("Cross-Origin-Resource-Policy", "same-origin")
     all.add("Referrer-Policy", "no-referrer")
     if all["Cache-Control"] == nil {
