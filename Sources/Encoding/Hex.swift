@@ -2,9 +2,10 @@
 ///
 /// One value has one spelling: what is signed or hashed must not have two texts.
 public enum Hex {
+  private static let digits = Array("0123456789abcdef".utf8)
+
   /// Returns two lower-case digits for each byte.
   public static func encode(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
     var text: [UInt8] = []
     text.reserveCapacity(bytes.underestimatedCount * 2)
     for byte in bytes {

@@ -44,13 +44,16 @@ extension Identifier: LosslessStringConvertible {
   }
 
   public var description: String {
-    let digits = Hex.encode(bytes)
-    var text = ""
-    for (position, digit) in digits.enumerated() {
-      if [8, 12, 16, 20].contains(position) { text.append("-") }
-      text.append(digit)
+    // Several ids stand in every log entry, so this is one pass over one buffer.
+    var text: [UInt8] = []
+    text.reserveCapacity(36)
+    for position in 0..<32 {
+      if position == 8 || position == 12 || position == 16 || position == 20 { text.append(0x2D) }
+      let word = position < 16 ? high : low
+      let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (position & 15))) & 15
+      text.append(nibble < 10 ? 0x30 + nibble : 0x57 + nibble)
     }
-    return text
+    return String(decoding: text, as: UTF8.self)
   }
 }
 

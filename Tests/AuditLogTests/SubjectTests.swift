@@ -22,7 +22,7 @@ import Testing
     return found == (try (0..<count).map { try subject.tag(Int64($0 + 1)) })
   }
 
-  @Test(.timeLimit(.minutes(2)))
+  @Test(.timeLimit(.minutes(15)))
   func tagsCountWithoutGapUnderConcurrencyAndAcrossCrashes() async throws {
     let harness = try Harness {
       $0.journalSegmentLength = 20_000

@@ -286,11 +286,7 @@ public actor AuditLog {
         last: sequencer.last)
       var bytes = batch.frames
       bytes.append(contentsOf: next.frame)
-      if segmentLength >= configuration.journalSegmentLength {
-        try await store.beginJournal(at: before, with: head.frame)
-        segment = before
-        segmentLength = 0
-      }
+      if segmentLength >= configuration.journalSegmentLength { try await turnJournal() }
       try await store.append(bytes, from: before, to: next.size)
       segmentLength += bytes.count
       head = next
@@ -318,6 +314,13 @@ public actor AuditLog {
       waiting.removeFirst().resume(returning: .commit)
     }
     return .committed
+  }
+
+  /// Begins a new piece of the journal. Nothing is being appended.
+  private func turnJournal() async throws {
+    try await store.beginJournal(at: head.size, with: head.frame)
+    segment = head.size
+    segmentLength = 0
   }
 
   private static func sign(
@@ -400,16 +403,14 @@ public actor AuditLog {
   }
 
   /// Removes pieces of the journal that no start needs any more.
-  private func releaseJournal(evenIfCurrent: Bool = false) async throws {
+  private func releaseJournal() async throws {
     let segment = segment
-    guard evenIfCurrent || oldestSegment < segment, published.size >= segment else { return }
+    guard oldestSegment < segment, published.size >= segment else { return }
     let snapshot = try Snapshot(position: head.position, intents: openIntents).encoded()
     try await store.saveSnapshot(snapshot)
     try await storeCounts()
-    if oldestSegment < segment {
-      try await store.removeJournal(beginningBefore: segment)
-      oldestSegment = segment
-    }
+    try await store.removeJournal(beginningBefore: segment)
+    oldestSegment = segment
   }
 
   private func storeCounts() async throws {
@@ -488,7 +489,9 @@ public actor AuditLog {
       try await flushRefusals(closing: true)
       _ = try await append(EntryDraft(.logStop, .single, by: system), closing: true)
       try await publish()
-      try await releaseJournal(evenIfCurrent: true)
+      // Leaves the next start nothing to read.
+      try await turnJournal()
+      try await releaseJournal()
     } catch {
       // Nothing is lost: the next start reads the journal as after a crash, and says so.
       publishingFailure = error

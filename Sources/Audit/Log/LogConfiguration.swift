@@ -18,8 +18,8 @@ public struct LogConfiguration: Sendable {
   public var aggregateInterval: Duration = .milliseconds(500)
   /// How long partial tiles that newer ones supersede stay for readers of an older checkpoint.
   public var partialGrace: Duration = .seconds(600)
-  /// Bytes after which a new piece of the journal begins.
-  public var journalSegmentLength = 8 << 20
+  /// Bytes after which a new piece of the journal begins; a start reads one or two pieces.
+  public var journalSegmentLength = 2 << 20
   /// Bytes of entries that may wait for publishing before the log refuses more.
   public var unpublishedLimit = 256 << 20
 
