@@ -190,7 +190,7 @@ enum PolicyFiles {
     ),
     ("after: eighteenth-birthday", "after: birthday", "unknown day"),
     ("after: eighteenth-birthday", "after: date-of-service", "count from the same day"),
-    ("confirmed: false", "confirmed: no", "true or false"),
+    ("    confirmed: false\n", "    confirmed: no\n", "true or false"),
     ("    cite: MCL 333.16213\n", "", "'cite' is missing"),
     ("    cite: MCL 333.16213\n", "    cite:\n", "text is expected"),
     ("  minor:\n", "  recording:\n", "recording"),

@@ -32,6 +32,8 @@ final class Practice: Sendable {
     let clock = SystemClock()
     store = FaultyLogStore(try FileLogStore(layout))
     catalog = try SQLiteCatalog(layout.catalog)
+    try FileManager.default.createDirectory(
+      atPath: layout.objects, withIntermediateDirectories: true)
     blobs = try FileBlobStore(root: layout.objects)
     keys = try KeyRing.open(custodian: custodian, store: ring)
     let origin = "vault.example.org/callvault"
@@ -163,9 +165,7 @@ final class Practice: Sendable {
   }
 
   /// What `body` wrote to the log.
-  func entriesOf<Failure: Error>(
-    _ body: () async throws(Failure) -> Void
-  ) async throws -> [Entry] {
+  func entriesOf(_ body: () async throws -> Void) async throws -> [Entry] {
     let start = await log.durableHead.size
     try await body()
     return try await entries(from: start)

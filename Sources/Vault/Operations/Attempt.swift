@@ -117,16 +117,15 @@ extension Vault {
     }
     draft.objects = [call.id]
     draft.subjects = [try await subject(of: call)]
-    guard
-      caller.confinement.covers(
-        source: call.source, location: call.location, callExtension: call.callExtension)
-    else {
+    guard covers(call, caller) else {
       throw VaultError(.notFound, during: "finding a call", because: .outOfScope)
     }
     return call
   }
 
   /// A live recording within the caller's scope, and its call, both named in the draft.
+  ///
+  /// - Throws: as ``visibleCall(_:_:_:)``.
   func visibleRecording(
     _ id: Identifier, _ caller: Caller, _ draft: inout EntryDraft
   ) async throws(VaultError) -> (recording: RecordingRow, call: CallRow) {
@@ -134,11 +133,21 @@ extension Vault {
       draft.commits[.filter] = Array(id.description.utf8)
       throw VaultError(.notFound, during: "finding a recording")
     }
-    draft.objects = [recording.call, recording.id]
-    draft.parts = [try name(of: .recording(recording.number))]
-    let call = try await visibleCall(recording.call, caller, &draft)
+    guard let call = try await catalog.call(recording.call) else {
+      throw VaultError(.tampered, during: "finding the call of a recording")
+    }
     draft.objects = [call.id, recording.id]
+    draft.parts = [try name(of: .recording(recording.number))]
+    draft.subjects = [try await subject(of: call)]
+    guard covers(call, caller) else {
+      throw VaultError(.notFound, during: "finding a recording", because: .outOfScope)
+    }
     return (recording, call)
+  }
+
+  private func covers(_ call: CallRow, _ caller: Caller) -> Bool {
+    caller.confinement.covers(
+      source: call.source, location: call.location, callExtension: call.callExtension)
   }
 
   /// The key by which the log's tags of a call are made.
