@@ -17,7 +17,8 @@ final class SecretArena: @unchecked Sendable {
   static let largestSecret = 64 * 1024
 
   private static let pageSize = 4096
-  private static let slabSize = 64 * 1024
+  // Small, because some machines let a process lock no more than 64 KiB.
+  private static let slabSize = 16 * 1024
   private static let blockSizes = [64, 256, 1024, 4096]
 
   // Guarded by `mutex`: the wiped blocks of each size, and the bytes locked so far.

@@ -64,6 +64,18 @@ struct SecretBytesTests {
     #expect(LockedMemory.current.used >= 65_536)
   }
 
+  @Test func sixtyFourKiBOfLockedMemoryAreEnoughForAStart() async {
+    await #expect(processExitsWith: .exitCode(7)) {
+      _ = setuid(65_534)
+      var little = rlimit(rlim_cur: 65_536, rlim_max: 65_536)
+      unsafe setrlimit(__rlimit_resource_t(__RLIMIT_MEMLOCK.rawValue), &little)
+      let passphrase = try SecretBytes.random(count: 1024)
+      let key = try SecretBytes.random(count: 32)
+      let expanded = try Ed25519.SigningKey(seed: key)
+      if passphrase.count + expanded.publicKey.bytes.count == 1056 { exit(7) }
+    }
+  }
+
   @Test func withoutLockedMemoryNoSecretIsMade() async {
     await #expect(processExitsWith: .exitCode(7)) {
       // An ordinary user's limit binds; the superuser's does not.

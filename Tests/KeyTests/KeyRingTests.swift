@@ -276,3 +276,24 @@ struct OpeningTests {
     }
   }
 }
+
+struct TombstoneTests {
+  /// A key that was taken away does not come back with an old row.
+  @Test func aKeyWithATombstoneOpensNothing() throws {
+    let store = RingInMemory()
+    let ring = try newRing(store)
+    let subject = try ring.createSubjectKey(for: .random())
+    let row = SubjectRow(id: subject.key.id, wrappedKey: subject.wrapped.encoded)
+    _ = try ring.subjectKey(row)
+
+    let root = SharedSecret(try GivenCustodian().root(for: try ring.facts().custodian))
+    let keys = try RingKeys(root: root, generation: 1)
+    var contents = try UnverifiedRing(parsing: try #require(store.bytes)).verified(by: keys)
+    contents.tombstones.append(
+      RingContents.Tombstone(keyID: subject.wrapped.keyID, removed: noon))
+    store.bytes = try contents.sealed(by: keys)
+    let after = try KeyRing.open(custodian: GivenCustodian(), store: store)
+    expectRefusal(.notFound) { _ = try after.subjectKey(row) }
+    _ = try after.createSubjectKey(for: row.id)
+  }
+}

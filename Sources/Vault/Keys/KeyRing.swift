@@ -219,7 +219,7 @@ public final class KeyRing: Sendable {
     _ record: WrapRecord, as use: WrapRecord.Use, ownedBy owner: Identifier
   ) throws(VaultError) -> SecretBytes {
     let state = try unsealed()
-    guard !state.contents.tombstones.contains(where: { $0.keyID == record.keyID }) else {
+    guard !state.removed.contains(record.keyID) else {
       throw VaultError(.notFound, during: "unwrapping a key that was taken away")
     }
     guard let kek = state.keks.first(where: { $0.id == record.kekID }) else {

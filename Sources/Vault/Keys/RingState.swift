@@ -16,6 +16,8 @@ struct RingState: Sendable {
   /// In the order in which they were made.
   let indexKeys: [LiveKey]
   let signingSeed: SharedSecret
+  /// Keys that were taken away and must not come back with a backup.
+  let removed: Set<Identifier>
   private var openingKeys: [Identifier: LiveKey]
   private var openingKeyByMonth: [String: Identifier]
 
@@ -51,6 +53,7 @@ struct RingState: Sendable {
     }
     guard let seed, !indexKeys.isEmpty else { throw UnverifiedRing.damaged }
     self.contents = contents
+    removed = Set(contents.tombstones.map(\.keyID))
     self.indexKeys = indexKeys
     self.openingKeys = openingKeys
     self.openingKeyByMonth = openingKeyByMonth

@@ -4,7 +4,7 @@ public import Encoding
 
 /// A keyed digest by which a row is found without its value being stored.
 ///
-/// `Documentation/formats/envelope.md`, "Index tokens".
+/// `Documentation/formats/keys.md`, section 4.
 public struct LookupToken: Hashable, Sendable {
   /// What was digested, which also says whether a call may share the token with another.
   public enum Field: String, Sendable, CaseIterable {
