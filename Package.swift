@@ -70,7 +70,7 @@ let tests: [Target] = [
     name: "HTTPTests", dependencies: ["HTTP", "HTTPClient", "Threading"],
     path: "Tests/HTTPTests"),
   .testTarget(
-    name: "AuditTests", dependencies: ["Audit", "Encoding", "Cryptography"],
+    name: "AuditTests", dependencies: ["Audit", "Encoding", "Cryptography", "Mutation"],
     path: "Tests/AuditTests"),
   .testTarget(
     name: "AuditLogTests",
