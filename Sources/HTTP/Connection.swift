@@ -527,7 +527,7 @@ extension Connection {
     let refusal =
       (error as? HTTPError) ?? HTTPError(.internalFault, during: "answering", cause: error)
     if case .none = response {
-      site.configuration.report(.handlerFailed(error, peer))
+      if refusal.code != .closed { site.configuration.report(.handlerFailed(error, peer)) }
       await refuse(refusal, method: method)
     } else if case .finished = response {
       site.configuration.report(.handlerFailed(error, peer))
