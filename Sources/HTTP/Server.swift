@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Threading
 
-/// A strict HTTP/1.1 server: see `Documentation/Architecture.md` for why it is our own.
+/// A strict HTTP/1.1 server: see `Documentation/decisions/http-floor.md` for why it is our own.
 ///
 /// Listens from its initialiser on, so that nobody who was told of its addresses is turned away;
 /// serves while ``run()`` runs.

@@ -73,7 +73,7 @@ public struct ServerLimits: Sendable {
   /// How long a closed connection is read so that the client sees the last response.
   public var lingerTime = Duration.seconds(2)
   public var connections = 4_096
-  /// Of one IPv4 address or one IPv6 /64 network.
+  /// Of one IPv4 address or one IPv6 /64 network, or of one user on a unix socket.
   public var connectionsPerAddress = 512
   public var requestsPerConnection = 10_000
   /// How long running requests may go on after the server is told to stop.

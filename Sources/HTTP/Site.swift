@@ -4,7 +4,7 @@ import Threading
 final class Site: Sendable {
   private struct Counts {
     var total = 0
-    var perAddress: [String: Int] = [:]
+    var perClient: [String: Int] = [:]
     var perLoop: [Int]
   }
 
@@ -14,7 +14,7 @@ final class Site: Sendable {
     /// Beyond the limits: to be told so and closed.
     let isRefused: Bool
     fileprivate let loopIndex: Int
-    fileprivate let addressKey: String?
+    fileprivate let clientKey: String
   }
 
   /// This many connections over the limit are told 503; more are closed without a word.
@@ -30,7 +30,7 @@ final class Site: Sendable {
     self.configuration = configuration
     self.handler = handler
     self.loops = loops
-    hosts = Set(configuration.hosts.map { $0.lowercased() })
+    hosts = Set(configuration.hosts.map { Self.bracketed($0.lowercased()) })
     counts = Lock(Counts(perLoop: Array(repeating: 0, count: loops.count)))
   }
 
@@ -43,21 +43,21 @@ final class Site: Sendable {
 
   /// Counts a new connection and gives it the loop with the fewest, or nil when it must go.
   func enter(_ peer: Peer) -> Place? {
-    let key = Self.addressKey(peer)
+    let key = Self.clientKey(peer)
     let limits = self.limits
     return counts.withLock { counts in
-      let sameAddress = key.map { counts.perAddress[$0, default: 0] } ?? 0
+      let sameClient = counts.perClient[key, default: 0]
       guard counts.total < limits.connections + Self.refusedConnections,
-        sameAddress < limits.connectionsPerAddress + Self.refusedConnections,
+        sameClient < limits.connectionsPerAddress + Self.refusedConnections,
         let index = counts.perLoop.indices.min(by: { counts.perLoop[$0] < counts.perLoop[$1] })
       else { return nil }
       counts.total += 1
       counts.perLoop[index] += 1
-      if let key { counts.perAddress[key] = sameAddress + 1 }
+      counts.perClient[key] = sameClient + 1
       return Place(
         loop: loops[index],
-        isRefused: counts.total > limits.connections || sameAddress >= limits.connectionsPerAddress,
-        loopIndex: index, addressKey: key)
+        isRefused: counts.total > limits.connections || sameClient >= limits.connectionsPerAddress,
+        loopIndex: index, clientKey: key)
     }
   }
 
@@ -65,15 +65,24 @@ final class Site: Sendable {
     counts.withLock { counts in
       counts.total -= 1
       counts.perLoop[place.loopIndex] -= 1
-      guard let key = place.addressKey else { return }
-      let left = counts.perAddress[key, default: 1] - 1
-      counts.perAddress[key] = left > 0 ? left : nil
+      let left = counts.perClient[place.clientKey, default: 1] - 1
+      counts.perClient[place.clientKey] = left > 0 ? left : nil
     }
   }
 
-  /// An IPv6 client has a /64 to itself, so its other addresses are no other client.
-  private static func addressKey(_ peer: Peer) -> String? {
-    guard case .internet(let address) = peer else { return nil }
+  /// As `Host` spells an IPv6 address.
+  private static func bracketed(_ host: String) -> String {
+    host.utf8.contains(0x3A) && host.utf8.first != 0x5B ? "[\(host)]" : host
+  }
+
+  /// Who shares a limit: on a socket the user; an IPv6 client has a /64 to itself, so its other
+  /// addresses are no other client.
+  private static func clientKey(_ peer: Peer) -> String {
+    let address: String
+    switch peer {
+    case .local(let uid, _, _): return "uid \(uid)"
+    case .internet(let numeric): address = numeric
+    }
     guard address.utf8.contains(0x3A) else { return address }
     return SocketAddress.network64(of: address) ?? address
   }

@@ -50,6 +50,18 @@ func occurrences(of text: String, in whole: String) -> Int {
     }
   }
 
+  @Test(arguments: [
+    ("vault", 200), ("VAULT:8443", 200), ("127.0.0.1", 200), ("[::1]:8443", 200),
+    ("vault.", 421), ("evil.example", 421), ("[::2]", 421), ("xvault", 421),
+  ])
+  func onlyConfiguredNamesAreServed(host: String, status: Int) async throws {
+    try await TestSite.serve { site in
+      let answer = try await site.exchange(
+        "GET /hello HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n")
+      #expect(answer.hasPrefix("HTTP/1.1 \(status) "))
+    }
+  }
+
   @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
     try await TestSite.serve { site in
       let answer = try await site.exchange(

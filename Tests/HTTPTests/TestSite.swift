@@ -170,7 +170,7 @@ struct TestSite {
         .tcp(address: "127.0.0.1", port: 0, tls: nil),
         .tcp(address: "127.0.0.1", port: 0, tls: tls),
         .unix(path: socketPath, mode: 0o600),
-      ], hosts: ["127.0.0.1", "localhost", "vault"], limits: limits, report: report)
+      ], hosts: ["127.0.0.1", "localhost", "vault", "::1"], limits: limits, report: report)
     handler = TestHandler()
     server = try Server(configuration, handler: handler)
     let ports = server.addresses.map { address -> UInt16 in
