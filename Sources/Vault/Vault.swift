@@ -80,20 +80,40 @@ public final class Vault: Sendable {
     self.reconciliation = reconciliation
   }
 
-  /// Sweeps orphans each hour until the task is cancelled.
+  /// Sweeps orphans each hour, and notes each minute how far the catalog has come, until the task is cancelled.
   public func run() async {
+    var minute = 0
     while !Task.isCancelled {
       do {
-        _ = try await sweepOrphans()
+        if minute.isMultiple(of: 60) { _ = try await sweepOrphans() }
+        try await noteProgress()
       } catch {
-        // An orphan does no harm; the next round tries again, and health says what does not answer.
+        // An orphan does no harm, and an old position costs the next start a longer look: the next
+        // round tries again, and health says what does not answer.
       }
+      minute += 1
       do {
-        try await Task.sleep(for: .seconds(3600))
+        try await Task.sleep(for: .seconds(60))
       } catch {
         return
       }
     }
+  }
+
+  /// Moves the catalog's position to the log's head, so that a start after many reads need not look at each.
+  ///
+  /// Rows are written before their entries, and what narrows before its own: every entry that is durable now finds its
+  /// row in the catalog as it is now.
+  func noteProgress() async throws(VaultError) {
+    let last = await logSize - 1
+    guard last >= 0, try await catalog.appliedPosition()?.index != last else { return }
+    let leaf: SHA256Digest
+    do {
+      leaf = try await log.leafHash(at: last)
+    } catch {
+      throw VaultError(.unavailable, during: "reading the log", cause: error)
+    }
+    try await catalog.advance(to: LogPosition(index: last, leafHash: leaf))
   }
 
   /// The machine's time.

@@ -140,6 +140,24 @@ import Testing
     #expect(error?.code == .behindLog)
   }
 
+  @Test func howFarTheCatalogHasComeIsNotedAndLosesNothing() async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording()
+    let clinician = try await practice.caller(.clinician)
+    for _ in 0..<5 { _ = try await practice.read(receipt.recording, as: clinician) }
+    try await practice.vault.noteProgress()
+    let size = await practice.log.durableHead.size
+    #expect(try await practice.catalog.appliedPosition()?.index == size - 1)
+    let old = try practice.copyOfCatalog()
+    let again = try await practice.restarted()
+    _ = try await again.read(receipt.recording, as: again.caller(.clinician))
+    // A copy of that catalog is still recognised when something was stored since.
+    _ = try await again.recording()
+    try again.replaceCatalog(with: old)
+    let error = await #expect(throws: VaultError.self) { try await again.restarted() }
+    #expect(error?.code == .behindLog)
+  }
+
   @Test func aCatalogThatRevivesATokenIsNotServed() async throws {
     let practice = try await Practice.new()
     let clinician = try await practice.caller(.clinician)

@@ -204,6 +204,7 @@ import Testing
         }
       }
     }
+    #expect(entries.last?.outcome == .failed)
     #expect(entries.last?.reason == .clientGone)
     #expect(try await practice.catalog.counts().recordings == 0)
     #expect(try await practice.catalog.pendingRows(limit: 10).isEmpty)

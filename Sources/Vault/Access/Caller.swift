@@ -9,6 +9,8 @@ public struct Caller: Sendable {
   public let scopes: [Scope]
   /// The token they came with; nil for a local user.
   public let token: Identifier?
+  /// When that token ends; nil for a local user.
+  let expires: Timestamp?
   /// Requests with one credential, from the first of this run on.
   public let session: Identifier
   /// Ours, one for each request.
@@ -17,13 +19,14 @@ public struct Caller: Sendable {
   public let via: String
 
   init(
-    actor: Actor, role: Role, scopes: [Scope], token: Identifier?, session: Identifier,
-    request: Identifier, via: String
+    actor: Actor, role: Role, scopes: [Scope], token: Identifier?, expires: Timestamp?,
+    session: Identifier, request: Identifier, via: String
   ) {
     self.actor = actor
     self.role = role
     self.scopes = scopes
     self.token = token
+    self.expires = expires
     self.session = session
     self.request = request
     self.via = via

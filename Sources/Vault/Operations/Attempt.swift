@@ -167,6 +167,8 @@ extension VaultError {
     case .unauthenticated: (.refused, reason ?? .credentialUnknown)
     case .denied: (.refused, reason ?? .roleLacksRight)
     case .conflict: (.refused, reason ?? .conflict)
+    // A body that broke off was not refused: it did not come.
+    case .invalid where reason == .clientGone: (.failed, .clientGone)
     case .invalid: (.refused, reason ?? .malformed)
     case .tooLarge: (.refused, reason ?? .tooLarge)
     case .sealed: (.refused, reason ?? .sealed)

@@ -42,7 +42,7 @@ extension Vault {
     let session = try await enter(
       identity, as: actor, on: [identity], via: "local user \(user)", request: request)
     return Caller(
-      actor: actor, role: .administrator, scopes: [], token: nil, session: session,
+      actor: actor, role: .administrator, scopes: [], token: nil, expires: nil, session: session,
       request: request, via: "local user \(user)")
   }
 
@@ -96,7 +96,7 @@ extension Vault {
       row.id, as: actor, on: [row.id], via: address, request: request)
     return Caller(
       actor: actor, role: row.role, scopes: row.scopes.compactMap(Scope.init), token: row.id,
-      session: session, request: request, via: address)
+      expires: row.expires, session: session, request: request, via: address)
   }
 
   /// The session of a credential, whose first use is an entry.

@@ -152,11 +152,18 @@ extension Vault {
 
   /// A check for each segment that the caller's credential has not ended since.
   private func stillAllowed(_ caller: Caller) -> @Sendable () throws(VaultError) -> Void {
-    { [sessions] () throws(VaultError) in
-      guard let token = caller.token, sessions.withLock({ $0.hasEnded(token) }) else { return }
-      throw VaultError(
-        .denied, during: "reading a recording", because: .credentialRevoked,
-        detail: "the token was revoked")
+    { [sessions, clock] () throws(VaultError) in
+      guard let token = caller.token else { return }
+      if sessions.withLock({ $0.hasEnded(token) }) {
+        throw VaultError(
+          .denied, during: "reading a recording", because: .credentialRevoked,
+          detail: "the token was revoked")
+      }
+      if let expires = caller.expires, expires.milliseconds <= clock.read().milliseconds {
+        throw VaultError(
+          .denied, during: "reading a recording", because: .credentialExpired,
+          detail: "the token has expired")
+      }
     }
   }
 }
