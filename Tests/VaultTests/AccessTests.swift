@@ -94,3 +94,10 @@ import Testing
     #expect(late.instant.rfc3339.hasPrefix("2027-01-01"))
   }
 }
+
+@Suite struct TokenFormatTests {
+  /// The example of `Documentation/formats/policies.md`.
+  @Test func theExampleOfThePageIsAToken() {
+    #expect(AccessToken("cv1_mphGklnvvg2h7lNt_zaYt_aTf86UJFQ_T8X6Fzuc_S0kVboC") != nil)
+  }
+}

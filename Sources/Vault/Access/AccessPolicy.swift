@@ -3,6 +3,7 @@ public import Cryptography
 
 /// Who may do what, as `Policies/access.yaml` says; what it does not say is denied.
 ///
+/// Specified in `Documentation/formats/policies.md`.
 /// A decision is role permission ∧ scope ∧ purpose; it names the rule that decided, and the policy's
 /// hash is in every entry.
 public struct AccessPolicy: Sendable {

@@ -5,7 +5,7 @@ import Encoding
 ///
 /// Base64url of 256 random bits and a checksum of 32: the first bytes of SHA-256(`cv1_` ‖ secret). The checksum lets a
 /// mistyped token be told from a wrong one, and lets scanners recognise a leaked one. Stored is only
-/// SHA-256 of the text.
+/// SHA-256 of the text. Specified in `Documentation/formats/policies.md`, section 3.
 public struct AccessToken: Sendable {
   public let text: String
 

@@ -3,6 +3,7 @@ public import Encoding
 /// What was said in a call, as a person or a program heard it.
 ///
 /// A call has versions 1…n of it, none ever overwritten. Stored sealed; this is its plaintext form.
+/// Specified in `Documentation/formats/parts.md`, section 2.
 public struct Transcript: Sendable, Equatable {
   /// What one voice said without a break.
   public struct Segment: Sendable, Equatable {

@@ -31,6 +31,17 @@ extension Vault {
     }
   }
 
+  /// Inserts a row behind a gate, where only a row left pending can stand in the way.
+  func insertAlone(
+    _ insert: () async throws(VaultError) -> Void
+  ) async throws(VaultError) {
+    do throws(VaultError) {
+      try await insert()
+    } catch {
+      throw error.code == .conflict ? Self.undecided : error
+    }
+  }
+
   /// Makes a row live whose entry is durable.
   ///
   /// If the catalog cannot, the next start does it: the entry stands, and nothing may contradict it.

@@ -135,7 +135,9 @@ extension Vault {
       draft.policy = self.policy.hash
       draft.commits[.name] = Array(name.utf8)
       draft.commits[.person] = Array(kind.rawValue.utf8)
-      try await self.catalog.insert(row, since: await self.logSize)
+      try await self.insertAlone { () throws(VaultError) in
+        try await self.catalog.insert(row, since: await self.logSize)
+      }
       let receipt = try await self.record(draft)
       try await self.confirm(RowReference(.identity, row.id), at: receipt.position)
       return row.id

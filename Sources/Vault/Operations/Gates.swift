@@ -6,6 +6,8 @@ import Encoding
 actor Gates {
   enum Key: Hashable {
     case call(Identifier)
+    /// What is unique about a call that is being made.
+    case sourceCall([UInt8])
     case identities
   }
 

@@ -15,7 +15,7 @@ extension Vault {
     _ new: NewCall, as caller: Caller
   ) async throws(VaultError) -> CallReceipt {
     var draft = draft(.callCreated, .single, by: caller)
-    let tokens = try await checked(&draft) { draft throws(VaultError) -> [LookupToken] in
+    try await checked(&draft) { _ throws(VaultError) in
       try self.allow(.createCall, caller)
       try new.validate()
       guard
@@ -26,14 +26,28 @@ extension Vault {
           .denied, during: "storing a call", because: .outOfScope,
           detail: "this token may not store calls of this source, location or extension")
       }
-      let name = Self.sourceCall(new.source, new.sourceID)
+    }
+    // Whoever asks for the same call waits: a conflict must name a call that is there to stay.
+    let name = Self.sourceCall(new.source, new.sourceID)
+    let start = draft
+    return try await gates.withGate(.sourceCall(name)) { () throws(VaultError) -> CallReceipt in
+      try await self.store(new, named: name, start)
+    }
+  }
+
+  /// Stores a call that was checked: row pending → entry durable → row live.
+  private func store(
+    _ new: NewCall, named name: [UInt8], _ start: EntryDraft
+  ) async throws(VaultError) -> CallReceipt {
+    var draft = start
+    let tokens = try await checked(&draft) { draft throws(VaultError) -> [LookupToken] in
       if let existing = try await self.catalog.call(
         owning: try self.keys.lookupTokens(.sourceCall, of: name))
       {
         draft.objects = [existing]
-        throw Self.duplicate(existing)
+        throw try await self.duplicate(existing)
       }
-      return try self.currentTokens(of: new)
+      return try self.tokens(of: new, named: name)
     }
 
     let now = now
@@ -46,15 +60,19 @@ extension Vault {
     let started: OffsetTime
     if let given = new.started { started = given } else { started = try Self.utc(now) }
     let row = CallRow(
-      id: id, subject: id, created: now,
-      started: started, direction: new.direction ?? .inbound,
+      id: id, subject: id, created: now, started: started, direction: new.direction ?? .inbound,
       source: new.source, location: new.location, callExtension: new.callExtension,
-      keyID: key.id, wrappedKey: key.wrapped.encoded, details: sealed,
-      detailsGeneration: 1, recordingNumbers: 0)
-    let digest = SHA256.hash(sealed)
+      keyID: key.id, wrappedKey: key.wrapped.encoded, details: sealed, detailsGeneration: 1,
+      recordingNumbers: 0)
+    try await checked(&draft) { _ throws(VaultError) in
+      try await self.catalog.insert(
+        row, tokens: tokens, subject: SubjectRow(id: id, wrappedKey: subject.wrapped.encoded),
+        since: await self.logSize)
+    }
 
+    let digest = SHA256.hash(sealed)
     draft.objects = [id]
-    draft.parts = [try name(of: .details)]
+    draft.parts = [try self.name(of: .details)]
     draft.subjects = [subject.key]
     draft.digest = digest
     draft.length = Int64(sealed.count)
@@ -63,33 +81,27 @@ extension Vault {
     draft.commits[.details] = digest.bytes
     draft.commits[.source] = Array(new.source.utf8)
     draft.commits[.subject] = subject.key.committedValue
-    do throws(VaultError) {
-      try await catalog.insert(
-        row, tokens: tokens, subject: SubjectRow(id: id, wrappedKey: subject.wrapped.encoded),
-        since: await logSize)
-    } catch {
-      // Somebody stored the same call since the look above, or the catalog cannot take it.
-      let conflict = error.code == .conflict ? Self.duplicate(error.existing) : error
-      draft.objects = error.existing.map { [$0] } ?? []
-      (draft.subjects, draft.digest, draft.length, draft.keyID) = ([], nil, nil, nil)
-      draft.commits[.details] = nil
-      draft.commits[.subject] = nil
-      try await checked(&draft) { _ throws(VaultError) -> Void in throw conflict }
-      throw conflict
-    }
     draft.outcome = .success
-    let receipt = try await record(draft)
-    let position = receipt.position
+    let position = try await record(draft).position
     try await confirm(RowReference(.call, id), at: position)
     counters.count(.callsCreated)
     return CallReceipt(call: id, logIndex: position.index)
   }
 
-  private static func duplicate(_ existing: Identifier?) -> VaultError {
-    VaultError(
+  /// The answer to a call that is known.
+  ///
+  /// One whose entry the log could not take is not known yet: the next start decides about it.
+  private func duplicate(_ existing: Identifier) async throws(VaultError) -> VaultError {
+    guard try await catalog.call(existing) != nil else { return Self.undecided }
+    return VaultError(
       .conflict, during: "storing a call", because: .duplicate,
       detail: "this source gave this `source_id` to a call before", existing: existing)
   }
+
+  /// A row stands in the way that was left pending when the log failed.
+  static let undecided = VaultError(
+    .unavailable, during: "storing beside a row that waits for its entry",
+    detail: "the log failed before; try again when the service has started anew")
 
   /// What is unique about a call: its source and the name that source gave it, told apart by the first length.
   static func sourceCall(_ source: String, _ sourceID: String) -> [UInt8] {
@@ -101,13 +113,11 @@ extension Vault {
   static func agentKey(_ agent: String) -> [UInt8] { Array(agent.lowercased().utf8) }
 
   /// The tokens a new call is found by.
-  private func currentTokens(
-    of new: NewCall
+  private func tokens(
+    of new: NewCall, named name: [UInt8]
   ) throws(VaultError) -> [LookupToken] {
     // Under the newest index key only: those of older keys are looked at, never written.
-    var tokens = [
-      try keys.lookupToken(.sourceCall, of: Self.sourceCall(new.source, new.sourceID))
-    ]
+    var tokens = [try keys.lookupToken(.sourceCall, of: name)]
     let country =
       new.location.flatMap { configuration.locations[$0]?.country }
       ?? configuration.country

@@ -135,7 +135,9 @@ extension Vault {
         if let receipt = try await self.repeated(sealed, in: call.id, intent: intent) {
           return receipt
         }
-        try await self.catalog.insert(row, since: await self.logSize)
+        try await self.insertAlone { () throws(VaultError) in
+          try await self.catalog.insert(row, since: await self.logSize)
+        }
         let receipt = try await self.record(entry)
         let position = receipt.position
         try await self.confirm(RowReference(.recording, id), at: position)

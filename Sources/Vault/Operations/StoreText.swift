@@ -121,7 +121,9 @@ extension Vault {
           length: Int64(sealed.count), digest: digest)
         let reference = RowReference(kind == .note ? .note : .transcript, id)
         do throws(VaultError) {
-          try await self.catalog.insert(text, since: await self.logSize)
+          try await self.insertAlone { () throws(VaultError) in
+            try await self.catalog.insert(text, since: await self.logSize)
+          }
           var outcome = intent.closing(.success)
           outcome.digest = digest
           outcome.length = Int64(sealed.count)
