@@ -52,6 +52,9 @@ public enum StopSignals {
   /// Says that a task will wait: from now on a signal no longer ends the process by itself.
   public static func expect() { state.withLock { $0.isAwaited = true } }
 
+  /// The signal that came after ``expect()``, for code that looks now and then.
+  public static var arrived: Int32? { state.withLock { $0.arrived } }
+
   /// Waits for the first of the signals after ``expect()``; one task, once.
   public static func wait() async -> Int32 {
     await withCheckedContinuation { continuation in

@@ -2,6 +2,7 @@ import CLinux
 import Durable
 import Encoding
 import Glibc
+import Host
 
 /// The demonstration: every line after a `$` is a command that was run, with what it printed.
 struct Demo {
@@ -52,6 +53,8 @@ struct Demo {
     let verifierKey = try text(made, "verifier_key")
 
     shell.title("3. The service")
+    // From here on a Ctrl-C must end the service too; the shell looks for it before each command.
+    StopSignals.expect()
     var service = try startService()
     let address = service.address
     shell.say("   listening on \(address)")
@@ -60,7 +63,7 @@ struct Demo {
     let intake = try token(
       "phone system", "service", "calls:write", "recordings:write", "transcripts:write")
     let clinician = try token("Dr. Rivera", "clinician")
-    let auditor = try token("Okafor & Lind, auditors", "auditor")
+    let auditor = try token("Okafor and Lind", "auditor")
 
     shell.title("5. Seal the calls and their transcripts")
     var recordings: [String] = []
@@ -161,15 +164,8 @@ struct Demo {
   }
 
   private func keepServing(_ service: inout RunningService) throws(DemoError) {
-    // Blocked, so that they wait for sigtimedwait instead of ending us before the service.
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe sigaddset(&signals, SIGINT)
-    unsafe sigaddset(&signals, SIGTERM)
-    unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     while true {
-      var slice = timespec(tv_sec: 0, tv_nsec: 200_000_000)
-      if unsafe sigtimedwait(&signals, nil, &slice) > 0 {
+      if StopSignals.arrived != nil {
         shell.say("\nStopping the service …")
         let code = service.process.stop()
         guard code == 0 else { throw DemoError("the service ended with exit code \(code)") }
@@ -178,6 +174,7 @@ struct Demo {
       if let code = service.process.ended() {
         throw DemoError("the service ended by itself with exit code \(code): \(folder)/service.log")
       }
+      usleep(200_000)
     }
   }
 

@@ -1,5 +1,6 @@
 import Encoding
 import Glibc
+import Host
 
 /// The terminal of the demonstration: shows what is typed, runs it, shows what it printed.
 struct DemoShell {
@@ -38,6 +39,7 @@ struct DemoShell {
   func execute(
     _ words: [String], _ token: Token?, expecting code: Int32
   ) throws(DemoError) -> [UInt8] {
+    if StopSignals.arrived != nil { throw DemoError("it was asked to") }
     let pipe = try DemoPipe()
     var environment = [(name: "CALLVAULT_DATA", value: vault)]
     environment.append((name: "CALLVAULT_TOKEN", value: token?.secret ?? ""))
