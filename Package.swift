@@ -67,6 +67,13 @@ let program: [Target] = [
 
 let tests: [Target] = [
   .testTarget(
+    name: "ServiceTests",
+    dependencies: [
+      "Service", "Drivers", "Vault", "Audit", "HTTP", "HTTPClient", "Cryptography", "Encoding",
+      "Threading", "YAML",
+    ],
+    path: "Tests/ServiceTests"),
+  .testTarget(
     name: "HTTPTests", dependencies: ["HTTP", "HTTPClient", "Threading"],
     path: "Tests/HTTPTests"),
   .testTarget(

@@ -14,13 +14,14 @@ final class Reply: Sendable {
 
   private let writer: ResponseWriter
   private let requestID: Identifier
-  private let isSecure: Bool
+  /// Whether the client is told to come by TLS only from now on.
+  private let isPinned: Bool
   private let state = Lock(State())
 
-  init(_ writer: ResponseWriter, requestID: Identifier, isSecure: Bool) {
+  init(_ writer: ResponseWriter, requestID: Identifier, isPinned: Bool) {
     self.writer = writer
     self.requestID = requestID
-    self.isSecure = isSecure
+    self.isPinned = isPinned
   }
 
   /// The status that was sent, nil before the head.
@@ -43,7 +44,7 @@ final class Reply: Sendable {
     if all["Cache-Control"] == nil {
       all.add("Cache-Control", isStorable ? "no-cache" : "no-store")
     }
-    if isSecure { all.add("Strict-Transport-Security", "max-age=31536000") }
+    if isPinned { all.add("Strict-Transport-Security", "max-age=31536000") }
     state.withLock { $0.status = status }
     try await writer.start(status, headers: all, length: length)
   }

@@ -292,8 +292,7 @@ enum DoctorCommand {
       case .intact, .unanchored, .stale:
         findings.append(
           Finding(
-            "log", .good, "\(report.size) entries match their own head",
-            "for a verdict, verify a copy with the key and a checkpoint kept elsewhere"))
+            "log", .good, "\(report.size) entries match their own head"))
       case .unreadable, .verifierFault:
         findings.append(
           Finding(

@@ -76,9 +76,7 @@ enum InitCommand {
       at: Timestamp(milliseconds: SystemClock().read().milliseconds))
     // Opening it once writes the genesis of the log; closing it, log.stop.
     let opened = try await OpenedVault(root: root, lock: lock, settings: settings, ring: ring)
-    let closing = Task { await opened.log.run() }
-    closing.cancel()
-    await closing.value
+    await opened.close()
     // Last: a directory with settings is a vault, and one without is not.
     try AtomicFile.write(
       Array(settings.text.utf8), to: layout.configuration, mode: .privateFile, on: files)

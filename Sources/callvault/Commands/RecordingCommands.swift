@@ -48,16 +48,24 @@ enum RecordingCommands {
     let call: String
     switch target {
     case .existing(let id): call = id.description
-    case .new(let body):
-      call = try await client.post("/v1/calls", json: body).object().requiredString("call")
+    case .new(let body): call = try await register(body, with: client)
     }
-    let answer = try await client.upload(
-      "/v1/calls/\(call)/recordings", file: path,
-      headers: [
-        ("Content-Type", mediaType(path)),
-        ("Content-Digest", "sha-256=:\(Base64.encode(digest.digest.bytes)):"),
-      ]
-    ).object()
+    let answer: JSONObject
+    do throws(CommandFailure) {
+      answer = try await client.upload(
+        "/v1/calls/\(call)/recordings", file: path,
+        headers: [
+          ("Content-Type", mediaType(path)),
+          ("Content-Digest", "sha-256=:\(Base64.encode(digest.digest.bytes)):"),
+        ]
+      ).object()
+    } catch {
+      guard case .new = target else { throw error }
+      throw CommandFailure(
+        error.code,
+        "\(error.sentence) The call is registered; to try again: callvault put \(path) --call "
+          + call, members: error.members + [("call", .string(call))])
+    }
     let recording = try answer.requiredString("recording")
     let sealed = try answer.requiredString("sha256")
     terminal.result(
@@ -169,6 +177,20 @@ enum RecordingCommands {
     }
     terminal.result("\(folder)/\(name)\n\(folder)/\(id).json", document)
     return ExitCode.success.rawValue
+  }
+
+  private static func register(
+    _ call: JSONObject, with client: ServiceClient
+  ) async throws(CommandFailure) -> String {
+    do throws(CommandFailure) {
+      return try await client.post("/v1/calls", json: call).object().requiredString("call")
+    } catch {
+      guard error.code == .conflict else { throw error }
+      throw CommandFailure(
+        .conflict,
+        "this --source and --source-id are registered already, as the call printed; to add the "
+          + "file to it, give --call instead", members: error.members)
+    }
   }
 
   /// The call that a recording goes to.

@@ -59,9 +59,15 @@ enum ServeCommand {
       _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
     tellStart(opened, hardening, operatorLog)
-    let server = try makeServer(
-      opened, listen: listen ?? settings.listen, arguments: arguments, log: operatorLog)
-    await run(server, opened: opened, log: operatorLog) {
+    let server: Server
+    do {
+      server = try makeServer(
+        opened, listen: listen ?? settings.listen, arguments: arguments, log: operatorLog)
+    } catch {
+      await opened.close()
+      throw error
+    }
+    let hasServed = await run(server, opened: opened, log: operatorLog) {
       let addresses = server.addresses.compactMap { address -> String? in
         guard case .tcp = address else { return nil }
         return "https://\(address)"
@@ -84,22 +90,24 @@ enum ServeCommand {
         operatorLog.write(.warning, "not-notified", ["cause": .string("\(error)")])
       }
     }
-    return ExitCode.success.rawValue
+    return hasServed ? ExitCode.success.rawValue : ExitCode.internal.rawValue
   }
 
   /// Serves until a signal comes or the server fails; then stops what takes requests first, and
   /// the log last, so that every outcome is in it.
   private static func run(
     _ server: Server, opened: OpenedVault, log: OperatorLog, ready: () -> Void
-  ) async {
-    await withTaskGroup(of: Void.self) { background in
+  ) async -> Bool {
+    let hasServed = await withTaskGroup(of: Void.self) { background in
       background.addTask { await opened.log.run() }
       background.addTask { await opened.vault.run() }
       let serving = Task {
         do {
           try await server.run()
+          return true
         } catch {
           log.write(.error, "server-failed", ["cause": .string(OperatorLog.describe(error))])
+          return false
         }
       }
       ready()
@@ -113,11 +121,13 @@ enum ServeCommand {
         }
         serving.cancel()
       }
-      await serving.value
+      let hasServed = await serving.value
       stopping.cancel()
       background.cancelAll()
+      return hasServed
     }
     log.write(.info, "stopped")
+    return hasServed
   }
 
   private static func makeServer(

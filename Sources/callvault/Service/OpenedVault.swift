@@ -67,6 +67,13 @@ final class OpenedVault: Sendable {
     self.log = log
     self.vault = vault
   }
+
+  /// Ends the log as a stop that was meant, where nothing was served.
+  func close() async {
+    let running = Task { await log.run() }
+    running.cancel()
+    await running.value
+  }
 }
 
 /// The right to a data directory, held by whoever holds this.
