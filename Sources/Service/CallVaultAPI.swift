@@ -156,7 +156,12 @@ public final class CallVaultAPI: Handler {
     _ error: any Error, request: Request, requestID: Identifier, route: String, reply: Reply
   ) async throws {
     let isGone = error is CancellationError || (error as? HTTPError)?.code == .closed
-    let problem = ProblemDetail(error, stores: request.method == "POST")
+    var problem = ProblemDetail(error, stores: request.method == "POST")
+    if problem.kind == .unavailable, await vault.health().isSealed {
+      // Without its keys the log cannot take the attempt either; what to do is what sealed says.
+      problem = ProblemDetail(
+        VaultError(.sealed, during: "recording an attempt"), stores: request.method == "POST")
+    }
     if isGone || problem.kind.status >= 500 || reply.status != nil {
       var fields = JSONObject()
       fields["request"] = .string(requestID.description)

@@ -9,9 +9,9 @@ import Testing
     metrics.declare("b_seconds", .histogram(bounds: [0.1, 1]), help: "Timed.")
     metrics.add("a_total", [("kind", "x")])
     metrics.add("a_total", [("kind", "x")], by: 2)
-    metrics.observe("b_seconds", 0.05)
-    metrics.observe("b_seconds", 0.5)
-    metrics.observe("b_seconds", 5)
+    metrics.observe("b_seconds", [], 0.05)
+    metrics.observe("b_seconds", [], 0.5)
+    metrics.observe("b_seconds", [], 5)
     metrics.add("undeclared_total")
     #expect(
       metrics.exposition() == """
