@@ -146,7 +146,7 @@ struct Demo {
 
   private func startService() throws(DemoError) -> RunningService {
     let log = folder + "/service.log"
-    let words = ["serve", "--data", vault, "--keys", keys, "--listen", listen, "--ready-fd", "3"]
+    let words = ["serve", "--data", vault, "--listen", listen, "--ready-fd", "3"]
     shell.say("$ callvault \(words.map(shell.quoted).joined(separator: " ")) 2>\(log) &")
     let output = unsafe open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard output >= 0 else { throw DemoError("cannot write \(log)") }
