@@ -180,6 +180,8 @@ private actor PublishedDirectory {
   /// Where the files that grow durably end, once that is known.
   private var historyDurableEnd: FileEnd?
   private var openingsEnd: FileEnd?
+  /// The month's history that heads go to; nil until the first does.
+  private var newestHistory: String?
   /// Partial files that the last sweep found superseded.
   private var superseded: Set<String> = []
 
@@ -211,7 +213,7 @@ private actor PublishedDirectory {
       try AtomicFile.write(file.bytes, to: path, mode: .publicFile, on: fileSystem)
     }
     if let history = publication.history {
-      try appendToHistory(publication.checkpoint, at: log + "/" + history)
+      try appendToHistory(publication.checkpoint, at: history)
     }
     // Last: from here on a reader asks for the files above.
     try AtomicFile.write(
@@ -260,11 +262,16 @@ private actor PublishedDirectory {
   }
 
   /// Appends `u16be length ‖ note`, unless it is the last record already.
-  private func appendToHistory(_ checkpoint: [UInt8], at path: String) throws {
+  private func appendToHistory(_ checkpoint: [UInt8], at name: String) throws {
     guard let count = UInt16(exactly: checkpoint.count) else {
       throw DurableError(.malformed, during: "appending to the history")
     }
+    var path = log + "/" + name
     try makeDirectory(holding: path, below: log, mode: .publicDirectory)
+    if newestHistory == nil { try takeUpHistory(before: checkpoint) }
+    // A clock that was set back must not put heads among those of an earlier month.
+    if let newest = newestHistory, newest > path { path = newest }
+    newestHistory = path
     let end = try historyEnd(at: path, before: checkpoint)
     var file = try AppendFile(path, mode: .publicFile, on: fileSystem)
     if end < file.length { try file.truncate(to: end) }
@@ -272,6 +279,19 @@ private actor PublishedDirectory {
     try file.append([UInt8(count >> 8), UInt8(count & 0xff)] + checkpoint)
     try file.sync()
     historyDurableEnd = FileEnd(path: path, length: file.length)
+  }
+
+  /// Finds the month written last, and cuts what a crash left at its end: this month's heads may go
+  /// to another file.
+  private func takeUpHistory(before checkpoint: [UInt8]) throws {
+    let months = try listIfPresent(log + "/checkpoints").filter { name in
+      name.utf8.count == 7 && !name.hasPrefix(".")
+    }
+    guard let newest = months.last.map({ log + "/checkpoints/" + $0 }) else { return }
+    let end = try historyEnd(at: newest, before: checkpoint)
+    var file = try AppendFile(newest, mode: .publicFile, on: fileSystem)
+    if end < file.length { try file.truncate(to: end) }
+    newestHistory = newest
   }
 
   /// Where the next record of a month's history goes: after the last whole one that is not

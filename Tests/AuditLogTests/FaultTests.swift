@@ -71,6 +71,9 @@ import Testing
       }
       if call.isMultiple(of: 10) {
         #expect(try GoVerifier.accepts(harness.layout.log, key: harness.key), "call \(call)")
+        #expect(
+          try await OwnVerifier.findings(harness.layout.log, key: harness.key) == [], "call \(call)"
+        )
       }
       #expect(run.codes.allSatisfy { $0 == .unavailable }, "call \(call): \(run.codes)")
       if !fileSystem.fired {

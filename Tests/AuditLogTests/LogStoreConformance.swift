@@ -99,6 +99,26 @@ struct StoreUnderTest: Sendable, CustomStringConvertible {
   }
 
   @Test(arguments: StoreUnderTest.all)
+  func aHistoryNeverGoesBackToAnEarlierMonth(store: StoreUnderTest) async throws {
+    let harness = try Harness()
+    func publish(_ month: String, _ checkpoint: [UInt8], on log: any LogStore) async throws {
+      try await log.publish(
+        Publication(
+          openings: [], full: [], partial: [], history: "checkpoints/\(month)",
+          checkpoint: checkpoint))
+    }
+    var log = try await store.open(harness)
+    try await publish("2026-11", [1], on: log)
+    try await publish("2026-12", [2], on: log)
+    try await publish("2026-11", [3], on: log)
+    log = try await store.open(harness)
+    try await publish("2026-10", [4], on: log)
+    #expect(try await log.published("checkpoints/2026-10") == nil)
+    #expect(try await log.published("checkpoints/2026-11") == [0, 1, 1])
+    #expect(try await log.published("checkpoints/2026-12") == [0, 1, 2, 0, 1, 3, 0, 1, 4])
+  }
+
+  @Test(arguments: StoreUnderTest.all)
   func appendingGoesOnWhilePublishing(store: StoreUnderTest) async throws {
     let harness = try Harness()
     let log = try await store.open(harness)

@@ -1,5 +1,6 @@
 import Audit
 import Cryptography
+import Drivers
 import Foundation
 import Testing
 
@@ -56,6 +57,17 @@ struct PublishedLog {
       receipt.index < entries.count
         && MerkleTree.leafHash(entries[Int(receipt.index)]) == receipt.leafHash
     }
+  }
+}
+
+/// This project's own verifier, with the key and a head kept from the beginning given.
+enum OwnVerifier {
+  /// What it finds besides that the end is not anchored; empty for a sound log.
+  static func findings(_ folder: String, key: VerifierKey) async throws -> [String] {
+    let report = try await LogVerifier(key: key).verify(LogFolder(folder))
+    var findings = report.findings.map(\.description) + report.notes
+    if report.verdict != .unanchored { findings.append(report.verdict.name) }
+    return findings
   }
 }
 

@@ -57,6 +57,7 @@ import Testing
       }
       if end.isMultiple(of: 100) || end == whole.count {
         #expect(try GoVerifier.accepts(copy + "/log", key: harness.key))
+        #expect(try await OwnVerifier.findings(copy + "/log", key: harness.key) == [])
       }
       try FileManager.default.removeItem(atPath: copy)
     }
@@ -162,6 +163,7 @@ import Testing
     try await reopened.publish()
     #expect(try PublishedLog(harness.layout.log, key: harness.key).holds([receipt]))
     #expect(try GoVerifier.accepts(harness.layout.log, key: harness.key))
+    #expect(try await OwnVerifier.findings(harness.layout.log, key: harness.key) == [])
   }
 
   /// Ten runs, half of which end as in a crash: the journal goes away once it is published, and
@@ -184,6 +186,7 @@ import Testing
     try await log.publish()
     #expect(try PublishedLog(harness.layout.log, key: harness.key).holds(receipts))
     #expect(try GoVerifier.accepts(harness.layout.log, key: harness.key))
+    #expect(try await OwnVerifier.findings(harness.layout.log, key: harness.key) == [])
     // Three pieces of a run that nothing released, the last run's, and this one's.
     let pieces = try FileManager.default.contentsOfDirectory(atPath: harness.layout.journal)
     #expect(pieces.count < 30)

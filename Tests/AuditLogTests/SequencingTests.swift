@@ -33,6 +33,7 @@ import Testing
     let ids = try published.parsed().map(\.id)
     #expect(receipts.allSatisfy { ids[Int($0.index)] == $0.id })
     #expect(try GoVerifier.accepts(harness.layout.log, key: harness.key))
+    #expect(try await OwnVerifier.findings(harness.layout.log, key: harness.key) == [])
   }
 
   @Test func aLogBeginsWithItsGenesisAndEveryStartIsAnEntry() async throws {
@@ -142,6 +143,7 @@ import Testing
       #expect(published.size == Int64(target))
       #expect(published.holds(receipts))
       #expect(try GoVerifier.accepts(harness.layout.log, key: harness.key))
+      #expect(try await OwnVerifier.findings(harness.layout.log, key: harness.key) == [])
     }
     // Every published checkpoint is in the history, each once.
     let history = try Data(

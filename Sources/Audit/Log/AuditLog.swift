@@ -316,7 +316,7 @@ public actor AuditLog {
     return .committed
   }
 
-  /// Begins a new piece of the journal. Nothing is being appended.
+  /// Begins a new piece of the journal, while nothing is being appended.
   private func turnJournal() async throws {
     try await store.beginJournal(at: head.size, with: head.frame)
     segment = head.size

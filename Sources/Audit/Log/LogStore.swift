@@ -82,7 +82,8 @@ public struct Publication: Sendable {
   public var full: [File]
   /// Tiles and bundles of the right edge.
   public var partial: [File]
-  /// `checkpoints/<YYYY-MM>`, to which the checkpoint is appended; nil when it is there already.
+  /// `checkpoints/<YYYY-MM>`, to which the checkpoint is appended, or to a later month's file if
+  /// there is one; nil when it is there already.
   public var history: String?
   /// The signed note.
   public var checkpoint: [UInt8]
