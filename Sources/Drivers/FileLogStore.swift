@@ -354,6 +354,11 @@ private actor PublishedDirectory {
   ) throws {
     for name in try listIfPresent(log + "/" + directory) {
       let path = directory + "/" + name
+      if name.hasSuffix(StagedFile.temporaryEnding) {
+        // Left by a crash: this actor writes nothing while it sweeps.
+        try fileSystem.unlink(log + "/" + path)
+        continue
+      }
       // Full tiles have no point in their name, and directories of further groups begin with x.
       if name.hasSuffix(".p") {
         try removePartials(ofTile: path, keeping: kept, found: &found)

@@ -172,7 +172,11 @@ import Testing
         .sorted()
     }
     #expect(try partials() == ["3", "4", "5"])
+    // What a killed writer left is nobody's.
+    let left = harness.layout.log + "/tile/0/.000.0123456789abcdef.tmp"
+    try Data([1]).write(to: URL(fileURLWithPath: left))
     try await store.removeSupersededPartials(below: 5)
+    #expect(!FileManager.default.fileExists(atPath: left))
     #expect(try partials() == ["3", "4", "5"])
     try await store.removeSupersededPartials(below: 5)
     #expect(try partials() == ["5"])
@@ -254,5 +258,13 @@ import Testing
     #expect(try await log.entries(matching: filter).entries.map(\.entry.index) == Array(10..<20))
     let beyond = try await log.entries(matching: EntryFilter(indices: 5000..<6000))
     #expect(beyond.entries.isEmpty && beyond.next == nil)
+    for indices in [Int64.max - 1..<Int64.max, Int64.min..<(-1), 3..<3, Int64.min..<Int64.min] {
+      let page = try await log.entries(matching: EntryFilter(indices: indices))
+      #expect(page.entries.isEmpty && page.next == nil)
+    }
+    for index in [Int64.min, -1, 602, Int64.max] {
+      await #expect(throws: AuditError.self) { try await log.leafHash(at: index) }
+      await #expect(throws: AuditError.self) { try await log.proof(of: index) }
+    }
   }
 }

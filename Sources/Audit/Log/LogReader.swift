@@ -81,6 +81,7 @@ struct LogReader: Sendable {
   ) async throws(AuditError) -> EntryPage {
     let end = min(filter.indices.upperBound, size)
     var index = max(0, filter.indices.lowerBound)
+    guard index < end else { return EntryPage(entries: [], next: nil) }
     let scanEnd = min(end, index + Self.scanLimit)
     // An entry that names an id holds its text: most need not be parsed to be passed over.
     let needles = [filter.actor, filter.object].compactMap { $0.map { Array($0.description.utf8) } }
