@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""The log that the service wrote, judged by Debian's Go packages and by `audit verify`.
+
+Both accept an exported copy. Then single bits of every file of the copy are turned, files are cut,
+removed and exchanged: both refuse each, and `audit verify` with a code that names what is wrong.
+"""
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+
+from vault_service import CALLVAULT, SCRATCH, Service, say
+
+GO = pathlib.Path(os.environ["REPOSITORY"], "Tests/Outside/gotlog/verify.go")
+FINDINGS = (20, 21, 22, 23, 24, 30)
+
+
+def verdicts(folder, key, kept):
+    go = subprocess.run([SCRATCH + "/verify", key, folder], capture_output=True, text=True)
+    ours = subprocess.run(
+        [CALLVAULT, "audit", "verify", str(folder), "--key", key, "--checkpoint", kept],
+        capture_output=True, text=True)
+    return go.returncode == 0, ours.returncode, go.stdout + ours.stdout
+
+
+def tamperings(copy, dice):
+    """Yields (what was done) after doing it to `copy`, which the caller renews each time."""
+    files = sorted(path.relative_to(copy) for path in copy.rglob("*") if path.is_file())
+    for name in files:
+        length = (copy / name).stat().st_size
+        for place in sorted({0, length - 1, *(dice.randrange(length) for _ in range(12))}):
+            def turn(target, name=name, place=place, bit=1 << dice.randrange(8)):
+                data = bytearray((target / name).read_bytes())
+                data[place] ^= bit
+                (target / name).write_bytes(data)
+            yield "bit turned at %d of %s" % (place, name), turn
+
+        def cut(target, name=name):
+            data = (target / name).read_bytes()
+            (target / name).write_bytes(data[:-1])
+        yield "last byte of %s cut" % name, cut
+        yield "%s removed" % name, lambda target, name=name: (target / name).unlink()
+
+    bundle = next(name for name in files if "entries" in str(name))
+
+    def exchange(target):
+        data = (target / bundle).read_bytes()
+        first = 2 + int.from_bytes(data[:2], "big")
+        second = first + 2 + int.from_bytes(data[first:first + 2], "big")
+        (target / bundle).write_bytes(data[first:second] + data[:first] + data[second:])
+    yield "two entries exchanged", exchange
+
+
+def main():
+    environment = dict(os.environ, GO111MODULE="off", GOPATH="/usr/share/gocode", GOPROXY="off",
+                       GOCACHE=SCRATCH + "/go")
+    subprocess.run(["go", "build", "-o", SCRATCH + "/verify", str(GO)], check=True, env=environment)
+    with Service() as service:
+        key = service.init["verifier_key"]
+        auditor = service.token("auditor")
+        operator = service.token("operator")
+        kept = SCRATCH + "/kept"
+        pathlib.Path(kept).write_bytes(
+            service.request("GET", "/v1/audit/checkpoint", token=auditor)[2])
+        # More than one full tile: each new call is an entry.
+        connection = service.connection()
+        for number in range(280):
+            status, _, body = service.request(
+                "POST", "/v1/calls", {"source": "go", "source_id": str(number)}, operator,
+                connection=connection)
+            assert status == 201, body
+        copy = pathlib.Path(SCRATCH, "copy")
+        service.command("audit", "export", str(copy), token=auditor)
+    accepted, code, output = verdicts(copy, key, kept)
+    assert accepted and code == 0, (code, output)
+    other = key[:-4] + "AAA="
+    assert not verdicts(copy, other, kept)[0]
+
+    count = 0
+    target = pathlib.Path(SCRATCH, "target")
+    for what, change in tamperings(copy, random.Random(7)):
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(copy, target)
+        change(target)
+        accepted, code, output = verdicts(target, key, kept)
+        assert not accepted, "Go accepts: " + what
+        assert code in FINDINGS, "%s: audit verify ended with %d\n%s" % (what, code, output)
+        count += 1
+    say("both accepted the log, and refused each of %d tamperings" % count)
+
+
+main()
