@@ -1,0 +1,106 @@
+import Cryptography
+import Durable
+import Glibc
+import Vault
+
+enum BenchError: Error {
+  case usage
+  case file(String, errno: Int32)
+}
+
+/// Seals and opens whole files by the envelope alone: no catalog, no log, no digest.
+///
+/// The key is fixed, as the yardstick's is; nothing here protects anything.
+struct EnvelopeBench {
+  private let key: SecretBytes
+  private let associatedData = Array("bench".utf8)
+  private static let blockSize = 1 << 20
+
+  init() throws {
+    key = try SecretBytes(copying: (0..<32).map { UInt8($0) })
+  }
+
+  func seal(_ source: String, into target: String) throws {
+    let (input, output) = try EnvelopeBench.files(source, target)
+    defer { EnvelopeBench.close(input, output) }
+    var sealer = try EnvelopeSealer(
+      key: key, associatedData: associatedData, segmentSize: EnvelopeLayout.recordingSegmentSize,
+      header: try EnvelopeHeader())
+    var block = [UInt8](repeating: 0, count: EnvelopeBench.blockSize)
+    var sealed: [UInt8] = []
+    while true {
+      let count = try EnvelopeBench.read(input, into: &block)
+      if count == 0 { break }
+      try sealer.seal(block.span.extracting(..<count), into: &sealed)
+      try EnvelopeBench.write(sealed, to: output)
+      sealed.removeAll(keepingCapacity: true)
+    }
+    try sealer.finish(into: &sealed)
+    try EnvelopeBench.write(sealed, to: output)
+  }
+
+  func open(_ source: String, into target: String) throws {
+    let (input, output) = try EnvelopeBench.files(source, target)
+    defer { EnvelopeBench.close(input, output) }
+    var status = stat()
+    guard unsafe fstat(input, &status) == 0 else { throw BenchError.file(source, errno: errno) }
+    var head = [UInt8](repeating: 0, count: EnvelopeHeader.byteCount)
+    guard try EnvelopeBench.read(input, into: &head) == head.count else {
+      throw BenchError.file(source, errno: EIO)
+    }
+    var opener = try EnvelopeOpener(
+      key: key, associatedData: associatedData, header: try EnvelopeHeader(parsing: head.span),
+      length: .recorded(Int64(status.st_size)),
+      segmentSize: EnvelopeLayout.recordingSegmentSize)
+    var segment: [UInt8] = []
+    for index in 0..<opener.layout.segmentCount {
+      let length = opener.layout.ciphertextRange(ofSegment: index).count
+      if segment.count != length {
+        segment.append(contentsOf: repeatElement(0, count: length - segment.count))
+      }
+      guard try EnvelopeBench.read(input, into: &segment) == length else {
+        throw BenchError.file(source, errno: EIO)
+      }
+      try opener.open(segment: index, &segment)
+      try EnvelopeBench.write(segment, to: output)
+    }
+  }
+
+  private static func files(_ source: String, _ target: String) throws -> (Int32, Int32) {
+    let input = Glibc.open(source, O_RDONLY | O_CLOEXEC)
+    guard input >= 0 else { throw BenchError.file(source, errno: errno) }
+    let output = Glibc.open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard output >= 0 else { throw BenchError.file(target, errno: errno) }
+    return (input, output)
+  }
+
+  private static func close(_ input: Int32, _ output: Int32) {
+    Glibc.close(input)
+    Glibc.close(output)
+  }
+
+  /// Fills `buffer` unless the file ends.
+  private static func read(_ file: Int32, into buffer: inout [UInt8]) throws -> Int {
+    var filled = 0
+    while filled < buffer.count {
+      let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+        unsafe Glibc.read(file, bytes.baseAddress?.advanced(by: filled), bytes.count - filled)
+      }
+      guard count >= 0 else { throw BenchError.file("input", errno: errno) }
+      if count == 0 { break }
+      filled += count
+    }
+    return filled
+  }
+
+  private static func write(_ bytes: [UInt8], to file: Int32) throws {
+    var written = 0
+    while written < bytes.count {
+      let count = unsafe bytes.withUnsafeBytes { bytes in
+        unsafe Glibc.write(file, bytes.baseAddress?.advanced(by: written), bytes.count - written)
+      }
+      guard count > 0 else { throw BenchError.file("output", errno: errno) }
+      written += count
+    }
+  }
+}
