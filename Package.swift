@@ -66,6 +66,10 @@ let program: [Target] = [
 ]
 
 let tests: [Target] = [
+  .executableTarget(
+    name: "callvault-bench",
+    dependencies: ["Vault", "Audit", "Drivers", "Cryptography", "Encoding", "Threading"],
+    path: "Benchmarks/Program"),
   .testTarget(
     name: "ServiceTests",
     dependencies: [

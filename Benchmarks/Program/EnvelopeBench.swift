@@ -1,5 +1,4 @@
 import Cryptography
-import Durable
 import Glibc
 import Vault
 
@@ -11,13 +10,13 @@ enum BenchError: Error {
 /// Seals and opens whole files by the envelope alone: no catalog, no log, no digest.
 ///
 /// The key is fixed, as the yardstick's is; nothing here protects anything.
-struct EnvelopeBench {
+struct EnvelopeBench: ~Copyable {
   private let key: SecretBytes
   private let associatedData = Array("bench".utf8)
   private static let blockSize = 1 << 20
 
   init() throws {
-    key = try SecretBytes(copying: (0..<32).map { UInt8($0) })
+    key = try SecretBytes(copying: Array(UInt8(0)..<32))
   }
 
   func seal(_ source: String, into target: String) throws {
@@ -25,7 +24,7 @@ struct EnvelopeBench {
     defer { EnvelopeBench.close(input, output) }
     var sealer = try EnvelopeSealer(
       key: key, associatedData: associatedData, segmentSize: EnvelopeLayout.recordingSegmentSize,
-      header: try EnvelopeHeader())
+      header: try EnvelopeBench.header())
     var block = [UInt8](repeating: 0, count: EnvelopeBench.blockSize)
     var sealed: [UInt8] = []
     while true {
@@ -49,13 +48,14 @@ struct EnvelopeBench {
       throw BenchError.file(source, errno: EIO)
     }
     var opener = try EnvelopeOpener(
-      key: key, associatedData: associatedData, header: try EnvelopeHeader(parsing: head.span),
+      key: key, associatedData: associatedData, header: try EnvelopeHeader(parsing: head),
       length: .recorded(Int64(status.st_size)),
       segmentSize: EnvelopeLayout.recordingSegmentSize)
     var segment: [UInt8] = []
     for index in 0..<opener.layout.segmentCount {
       let length = opener.layout.ciphertextRange(ofSegment: index).count
-      if segment.count != length {
+      if segment.count > length { segment.removeLast(segment.count - length) }
+      if segment.count < length {
         segment.append(contentsOf: repeatElement(0, count: length - segment.count))
       }
       guard try EnvelopeBench.read(input, into: &segment) == length else {
@@ -66,10 +66,18 @@ struct EnvelopeBench {
     }
   }
 
+  private static func header() throws -> EnvelopeHeader {
+    guard
+      let header = EnvelopeHeader(
+        salt: try Random.bytes(32), noncePrefix: try Random.bytes(7))
+    else { throw BenchError.usage }
+    return header
+  }
+
   private static func files(_ source: String, _ target: String) throws -> (Int32, Int32) {
-    let input = Glibc.open(source, O_RDONLY | O_CLOEXEC)
+    let input = unsafe Glibc.open(source, O_RDONLY | O_CLOEXEC)
     guard input >= 0 else { throw BenchError.file(source, errno: errno) }
-    let output = Glibc.open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    let output = unsafe Glibc.open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard output >= 0 else { throw BenchError.file(target, errno: errno) }
     return (input, output)
   }
