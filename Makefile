@@ -55,7 +55,7 @@ release:
 
 ## bench      first figures of the release build, measured on this machine
 bench: release
-	@Benchmarks/run .build/release/callvault
+	@Benchmarks/run $(BENCH)
 
 ## fuzz       mutates every kind of outside bytes; ROUNDS=n for more (default 20000 a parser)
 fuzz: build

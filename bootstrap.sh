@@ -3,6 +3,7 @@
 #
 #   ./bootstrap.sh          Debian packages, then the Python programs of the outside tests
 #   ./bootstrap.sh --build  only what `make run` needs
+#   ./bootstrap.sh --bench  what `make bench` holds the figures against, besides
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -19,6 +20,8 @@ test_packages=(
   sox libsox-fmt-all opus-tools vorbis-tools lame flac
   golang-go golang-golang-x-mod-dev
 )
+# Peers of the benchmarks.
+bench_packages=(nginx-light age wrk gcc golang-go golang-golang-x-mod-dev sox)
 
 say() { printf 'bootstrap: %s\n' "$*"; }
 fail() { printf 'bootstrap: %s\n' "$*" >&2; exit 1; }
@@ -37,7 +40,11 @@ version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9
   || fail "Swift ${version:-of unknown version} is too old: 6.3 is needed (https://www.swift.org/install/linux/)."
 
 packages=("${build_packages[@]}")
-[ "${1:-}" = --build ] || packages+=("${test_packages[@]}")
+case "${1:-}" in
+  --build) ;;
+  --bench) packages+=("${bench_packages[@]}") ;;
+  *) packages+=("${test_packages[@]}") ;;
+esac
 missing=()
 for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
@@ -52,7 +59,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     "${missing[@]}" >/dev/null
 fi
 
-[ "${1:-}" = --build ] && exit 0
+case "${1:-}" in --build | --bench) exit 0 ;; esac
 
 # The virtual environment is keyed by its list, so that a changed list makes a fresh one.
 stamp=".venv/made-from-$(sha256sum Tests/Outside/requirements.txt | cut -c1-16)"

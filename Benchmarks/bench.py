@@ -190,7 +190,7 @@ def verification(table, work, entries):
     made = run(BENCH, "log", log, entries, capture_output=True)
     key = made.stdout.decode().strip()
     run("sh", "-c", f"GO111MODULE=off GOPATH=/usr/share/gocode GOPROXY=off GOCACHE={work}/go go build "
-        f"-o {work}/verify {ROOT}/Tests/Outside/verify.go")
+        f"-o {work}/verify {ROOT}/Tests/Outside/gotlog/verify.go")
     def verify():
         start = time.monotonic()
         done = subprocess.run([str(CALLVAULT), "audit", "verify", str(log), "--key", key],
