@@ -71,6 +71,9 @@ let tests: [Target] = [
     dependencies: ["Vault", "Audit", "Drivers", "Cryptography", "Encoding", "Threading"],
     path: "Benchmarks/Program"),
   .testTarget(
+    name: "CommandTests", dependencies: ["callvault", "Cryptography", "Encoding", "YAML"],
+    path: "Tests/CommandTests"),
+  .testTarget(
     name: "ServiceTests",
     dependencies: [
       "Service", "Drivers", "Vault", "Audit", "HTTP", "HTTPClient", "Cryptography", "Encoding",

@@ -1,0 +1,58 @@
+import Cryptography
+import Encoding
+import Testing
+import YAML
+
+@testable import callvault
+
+@Suite struct SettingsTests {
+  private static let made = Settings(
+    tenant: .random(), origin: "vault.example.org/callvault", administrator: 1000,
+    hosts: ["localhost", "vault.example.org"], keys: "/mnt/a \"key\" \\ place",
+    passphraseFile: nil)
+
+  @Test func whatInitWritesIsWhatServeReads() throws {
+    let made = Self.made
+    let read = try Settings(
+      parsing: Array(made.text.utf8), file: "callvault.yaml", environment: { _ in nil })
+    #expect(read.tenant == made.tenant && read.origin == made.origin)
+    #expect(read.administrator == 1000 && read.hosts == made.hosts)
+    #expect(read.keys == made.keys && read.passphraseFile == nil)
+    #expect(read.listen == .standard && read.recordingLimit == 4 << 30)
+  }
+
+  @Test(arguments: [
+    ("colour: red", "callvault.yaml:"), ("listen: nowhere", "127.0.0.1:8443"),
+    ("tls: { certificate: a.pem }", "go together"), ("recording_limit_mib: 0", "1"),
+    ("passphrase_file: ${NOT_SET}", "default"),
+  ])
+  func aWrongLineIsNamedWithItsPlace(line: String, says: String) {
+    let key = line.prefix { $0 != ":" }
+    let lines = Self.made.text.split(separator: "\n").filter { !$0.hasPrefix("\(key):") }
+    let text = (lines.map(String.init) + [line]).joined(separator: "\n") + "\n"
+    let error = #expect(throws: YAMLError.self) {
+      _ = try Settings(
+        parsing: Array(text.utf8), file: "callvault.yaml", environment: { _ in nil })
+    }
+    #expect(error.map { "\($0)".contains(says) } == true, "\(error.map { "\($0)" } ?? "")")
+    #expect(error.map { "\($0)".hasPrefix("callvault.yaml:") } == true)
+  }
+
+  @Test(arguments: [
+    ("plain", "plain" as String?), ("${A}", "1"), ("x${A}y${B:-2}z", "x1y2z"), ("${B}", nil),
+    ("${B:-}", ""), ("${A", nil), ("$A {A}", "$A {A}"), ("${B:-a:-b}", "a:-b"),
+  ])
+  func variablesAreFilledIn(text: String, result: String?) {
+    #expect(expand(text) { $0 == "A" ? "1" : nil } == result)
+  }
+
+  @Test(arguments: [
+    ("127.0.0.1:8443", true), ("[::1]:443", true), ("0.0.0.0:0", true), ("::1:443", false),
+    (":443", false), ("localhost", false), ("a:70000", false), ("a:+1", false), ("", false),
+  ])
+  func addressesHaveAPort(text: String, isGood: Bool) {
+    let address = ListenAddressText(text)
+    #expect((address != nil) == isGood)
+    if let address { #expect("\(address)" == text) }
+  }
+}
