@@ -14,6 +14,22 @@ public struct SHA256Digest: Hashable, Sendable {
     unsafe withUnsafeMutableBytes(of: &words) { unsafe $0.copyBytes(from: bytes) }
   }
 
+  /// Takes the 32 bytes of `bytes` from `offset` on, without a copy on the heap.
+  ///
+  /// - Precondition: they are there.
+  package init(_ bytes: Span<UInt8>, at offset: Int) {
+    precondition(offset >= 0 && bytes.count - offset >= SHA256Digest.byteCount, "not 32 bytes")
+    unsafe bytes.withUnsafeBytes { source in
+      words = unsafe source.loadUnaligned(
+        fromByteOffset: offset, as: (UInt64, UInt64, UInt64, UInt64).self)
+    }
+  }
+
+  /// Takes the 32 bytes as four words in memory order.
+  package init(words: (UInt64, UInt64, UInt64, UInt64)) {
+    self.words = words
+  }
+
   /// Takes 64 lower-case digits, else nil.
   public init?(hex: String) {
     guard let bytes = Hex.decode(hex) else { return nil }

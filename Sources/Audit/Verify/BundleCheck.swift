@@ -152,10 +152,8 @@ extension BundleReport {
   private func compare(_ bytes: [UInt8]) -> Tile {
     var hashes: [SHA256Digest] = []
     hashes.reserveCapacity(path.width)
-    for start in stride(from: 0, to: bytes.count, by: MerkleTree.hashByteCount) {
-      let slice = Array(bytes[start..<(start + MerkleTree.hashByteCount)])
-      guard let hash = SHA256Digest(bytes: slice) else { return .malformed }
-      hashes.append(hash)
+    for offset in stride(from: 0, to: bytes.count, by: MerkleTree.hashByteCount) {
+      hashes.append(SHA256Digest(bytes.span, at: offset))
     }
     return hashes == found ? .matching : .other(hashes)
   }

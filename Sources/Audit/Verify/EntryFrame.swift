@@ -147,17 +147,20 @@ public struct EntryFrame: Hashable, Sendable {
   /// backslash; `end` if there is none.
   private static func plainEnd(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
     var place = start
-    // Eight bytes at a time: a byte has its high bit set in `special` if it, or one below it in
-    // the word, ends the run. Which of them does is found byte by byte.
+    // Eight bytes at a time. A byte that ends the run gets its high bit set in `special`; so may
+    // bytes above it, by the borrow, but none below: the lowest is the one.
     while end - place >= 8 {
-      let word = unsafe bytes.bytes.unsafeLoadUnaligned(fromByteOffset: place, as: UInt64.self)
+      let word = UInt64(
+        littleEndian: unsafe bytes.bytes.unsafeLoadUnaligned(
+          fromByteOffset: place, as: UInt64.self))
       let quote = word ^ 0x2222_2222_2222_2222
       let slash = word ^ 0x5c5c_5c5c_5c5c_5c5c
       let delete = word ^ 0x7f7f_7f7f_7f7f_7f7f
       let ones: UInt64 = 0x0101_0101_0101_0101
       let special =
-        word | (word &- ones &* 0x20) | (quote &- ones) | (slash &- ones) | (delete &- ones)
-      if special & 0x8080_8080_8080_8080 != 0 { break }
+        (word | (word &- ones &* 0x20) | (quote &- ones) | (slash &- ones) | (delete &- ones))
+        & 0x8080_8080_8080_8080
+      if special != 0 { return place + special.trailingZeroBitCount / 8 }
       place += 8
     }
     while place < end {
@@ -278,19 +281,36 @@ public struct EntryFrame: Hashable, Sendable {
     return number
   }
 
+  /// The hash that `value`, already found canonical, spells in 64 lower-case digits.
   private static func digest(_ bytes: Span<UInt8>, _ value: Range<Int>) -> SHA256Digest? {
     guard value.count == 66, byte(bytes, value.lowerBound) == 0x22 else { return nil }
-    var digest = [UInt8](repeating: 0, count: 32)
-    for position in 0..<64 {
-      let character = byte(bytes, value.lowerBound + 1 + position)
-      let nibble: UInt8
-      switch character {
-      case 0x30...0x39: nibble = character - 0x30
-      case 0x61...0x66: nibble = character - 0x61 + 10
-      default: return nil
-      }
-      digest[position / 2] = digest[position / 2] << 4 | nibble
-    }
-    return SHA256Digest(bytes: digest)
+    let start = value.lowerBound + 1
+    guard let first = word(bytes, start), let second = word(bytes, start + 16),
+      let third = word(bytes, start + 32), let fourth = word(bytes, start + 48)
+    else { return nil }
+    return SHA256Digest(words: (first, second, third, fourth))
+  }
+
+  /// Eight bytes in memory order out of 16 digits.
+  private static func word(_ bytes: Span<UInt8>, _ start: Int) -> UInt64? {
+    guard let low = half(bytes, start), let high = half(bytes, start + 8) else { return nil }
+    return low | high << 32
+  }
+
+  /// Four bytes out of eight digits, all at once: this is done for every entry.
+  private static func half(_ bytes: Span<UInt8>, _ start: Int) -> UInt64? {
+    let digits = UInt64(
+      littleEndian: unsafe bytes.bytes.unsafeLoadUnaligned(
+        fromByteOffset: start, as: UInt64.self))
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    // A letter has bit 6; its low four bits are 9 less than its value.
+    let values = (digits & (ones &* 0x0f)) &+ ((digits >> 6) & ones) &* 9
+    // Spelling the values again refuses whatever was no digit.
+    let isLetter = ((values &+ ones &* 6) >> 4) & ones
+    guard values & (ones &* 0xf0) == 0, values &+ ones &* 0x30 &+ isLetter &* 0x27 == digits
+    else { return nil }
+    var packed = (values << 4 | values >> 8) & 0x00ff_00ff_00ff_00ff
+    packed = (packed | packed >> 8) & 0x0000_ffff_0000_ffff
+    return (packed | packed >> 16) & 0xffff_ffff
   }
 }
