@@ -68,6 +68,11 @@ import Testing
     }
   }
 
+  /// The largest time an entry can carry has a text, too.
+  @Test func farTimesCanBeShown() {
+    #expect(!Timestamp(milliseconds: (1 << 53) - 1).rfc3339.isEmpty)
+  }
+
   @Test func namesAreWhatTheyMayBe() {
     for good in ["n1", "a", "node-2", String(repeating: "a", count: 63)] {
       #expect(NodeName(good) != nil)

@@ -2,6 +2,7 @@ import Audit
 import Cryptography
 import Encoding
 import Foundation
+import Mutation
 import Testing
 
 /// One way to damage a log, and what the verifier must say of it.
@@ -278,6 +279,37 @@ private let tamperings: [Tampering] = [
     let report = try await LogVerifier(key: states[0].key).verify(MovingLog(states))
     #expect(report.verdict == .unanchored, "\(report.findings)")
     #expect(report.size == 300)
+  }
+
+  /// What an attacker may claim costs the verifier little, whether or not there is a key.
+  @Test(.timeLimit(.minutes(1)), arguments: [1 << 40, 1 << 60, 1 << 62, Int64.max])
+  func headsOfImpossibleSizesEnd(size: Int64) async throws {
+    var log = try Self.sample.get()
+    let checkpoint = try demand(
+      Checkpoint(origin: SampleLog.origin, size: size, root: SHA256.hash([1])))
+    log.files["checkpoint"] = try SampleLog.signer().sign(checkpoint).encoded
+    log.files["checkpoints/2026-11"] = nil
+    for key in [nil, log.key] {
+      let report = try await LogVerifier(key: key).verify(log)
+      let expected: Verdict = size < 1 << 61 ? .truncated : .unauthentic
+      #expect(report.verdict == expected, "\(report.findings)")
+    }
+  }
+
+  /// Folders of changed bytes: always an answer, never intact when a covered byte changed.
+  @Test func changedFoldersAlwaysHaveAVerdict() async throws {
+    let log = try SampleLog(40, publishedAt: [12, 40])
+    let verifier = try LogVerifier(key: log.key, anchors: [try #require(log.heads[12])])
+    var dice = Dice(seed: 5)
+    let paths = log.files.keys.sorted()
+    for _ in 0..<Mutation.rounds(otherwise: 300) {
+      var damaged = log
+      let path = try #require(paths.randomElement(using: &dice))
+      damaged.files[path] = Mutation.change(log.files[path] ?? [], with: &dice)
+      guard damaged.files[path] != log.files[path] else { continue }
+      let verdict = try await verifier.verify(damaged).verdict
+      #expect(verdict != .intact && verdict != .verifierFault, "\(path)")
+    }
   }
 
   @Test func progressReachesTheEnd() async throws {

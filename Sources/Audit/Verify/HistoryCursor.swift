@@ -50,17 +50,22 @@ struct HistoryCursor {
     _ note: SignedNote, path: String, key: VerifierKey?, findings: inout [LogReport.Finding]
   ) {
     guard let head = try? LogHead(note, key: key), head.checkpoint.origin == sought.origin else {
+      // Once is enough: a history of another log holds as many as it has heads.
+      if !isDamaged {
+        findings.append(
+          .init(.unauthentic, path: path, "it holds a head that the log's key did not sign"))
+      }
       isDamaged = true
-      findings.append(
-        .init(.unauthentic, path: path, "it holds a head that the log's key did not sign"))
       return
     }
     if let last, head.size < last.size {
+      if !isDamaged {
+        findings.append(
+          .init(
+            .altered, kind: .reordered, path: path,
+            "a head of \(head.size) entries follows one of \(last.size)"))
+      }
       isDamaged = true
-      findings.append(
-        .init(
-          .altered, kind: .reordered, path: path,
-          "a head of \(head.size) entries follows one of \(last.size)"))
       return
     }
     last = head

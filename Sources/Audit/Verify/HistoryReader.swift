@@ -45,7 +45,7 @@ struct HistoryReader {
     while let path = paths.first {
       let item: Item?
       do {
-        item = try frame(of: path)
+        item = try frame(of: path).map { .note(try SignedNote(parsing: $0), path: path) }
       } catch let error as AuditError where error.code == .malformed {
         item = .malformed(path: path)
       } catch {
@@ -59,8 +59,17 @@ struct HistoryReader {
     return nil
   }
 
-  /// The next head of one file; nil at its end.
-  private mutating func frame(of path: String) throws -> Item? {
+  /// The last frame of the last file, as far as it can be read, without looking into the others.
+  mutating func lastFrame() -> [UInt8]? {
+    guard let path = paths.last else { return nil }
+    var last: [UInt8]?
+    // What stops this is found again, and reported, when the history is read from its beginning.
+    while let frame = try? frame(of: path) { last = frame }
+    return last
+  }
+
+  /// The bytes of the next frame of one file; nil at its end.
+  private mutating func frame(of path: String) throws -> [UInt8]? {
     if !isLastPiece, piece.count - position < 2 + 0xffff {
       offset += Int64(position)
       position = 0
@@ -80,6 +89,6 @@ struct HistoryReader {
       throw AuditError(.malformed, during: "reading a history that ends inside a frame")
     }
     position = start + length
-    return .note(try SignedNote(parsing: Array(piece[start..<position])), path: path)
+    return Array(piece[start..<position])
   }
 }

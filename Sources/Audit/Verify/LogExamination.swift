@@ -25,6 +25,10 @@ actor LogExamination {
   /// The first bundle that differs from its tile, and where.
   private var divergence: (index: Int64, report: BundleReport)?
   private var lastPresent: Int64 = -1
+  /// How many bundles in a row are missing.
+  private var absent = 0
+  /// After so many the log is taken to end: a head that nobody signed may claim any size.
+  private static let maximumAbsent = 4096
   private var lastHash = SHA256Digest(bytes: Array(repeating: 0, count: 32))
   private var chainBreak: ChainBreak?
   private var nonCanonical: Int64?
@@ -128,12 +132,10 @@ actor LogExamination {
 
   /// The larger of the checkpoint and the history's last head: the log's own word for its size.
   private func newestHead(_ checkpoint: LogHead) -> LogHead {
-    guard let history, let lastPath = history.paths.last else { return checkpoint }
-    var reader = HistoryReader(reader, paths: [lastPath])
-    var last: SignedNote?
-    while case .note(let note, _)? = reader.next() { last = note }
+    guard let history else { return checkpoint }
+    var reader = HistoryReader(reader, paths: history.paths[...])
     // One that does not hold is found when the history is read from its beginning.
-    guard let last, let head = try? LogHead(last, key: verifier.key),
+    guard let last = reader.lastFrame(), let head = try? LogHead(parsing: last, key: verifier.key),
       head.checkpoint.origin == checkpoint.checkpoint.origin, head.size > checkpoint.size
     else { return checkpoint }
     note(
@@ -178,7 +180,10 @@ actor LogExamination {
       claim.head.size <= size
     {
       // A head published twice, with nothing between, is compared once.
-      if claims.last?.head.checkpoint != claim.head.checkpoint { claims.append(claim) }
+      // More than there are places to compare them at contradict each other already.
+      if claims.last?.head.checkpoint != claim.head.checkpoint, claims.count < 1024 {
+        claims.append(claim)
+      }
       history?.drop()
     }
     let start = size == 0 ? 0 : (size - 1) / 256 * 256 + 1
@@ -202,7 +207,7 @@ actor LogExamination {
     try await withThrowingTaskGroup(of: (Int64, [BundleReport]).self) { group in
       var next: Int64 = 0
       func start() {
-        guard next < slices else { return }
+        guard next < slices, absent < Self.maximumAbsent else { return }
         let slice = next
         next += 1
         let numbers = (slice * sliceWidth)..<min(count, (slice + 1) * sliceWidth)
@@ -250,6 +255,7 @@ actor LogExamination {
       tile: { storedTileDamage($0) })
     followChain(report)
     if !report.found.isEmpty { lastPresent = report.path.number }
+    if case .missing = report.entries { absent += 1 } else { absent = 0 }
     if case .long = report.entries, surplus == nil {
       surplus = (report.start + Int64(width), report.path)
     }
@@ -475,7 +481,10 @@ actor LogExamination {
 
   // MARK: Report
 
-  func find(_ finding: LogReport.Finding) { findings.append(finding) }
+  func find(_ finding: LogReport.Finding) {
+    // A failing disk may refuse every file; each other finding there is once.
+    if finding.verdict != .unreadable || findings.count < 1000 { findings.append(finding) }
+  }
 
   private func find(_ damage: Derivation.TileDamage) {
     if damage.isUnreadable {

@@ -25,6 +25,10 @@ struct LogHead: Sendable {
       checkpoint = try Checkpoint(parsing: note.text)
       isVerified = false
     }
+    // Without a key anybody can claim any size; places in the tree are counted without overflow.
+    guard checkpoint.size < 1 << 61 else {
+      throw AuditError(.malformed, during: "taking a head of an impossible size")
+    }
   }
 
   var size: Int64 { checkpoint.size }
