@@ -32,15 +32,9 @@ public enum ProcessHardening {
   /// With a limit on locked memory this is not tried: once the limit is reached every allocation
   /// would fail. The arena of secrets locks itself in any case.
   private static func lockMemory() -> Bool {
-    var limit = rlimit()
-    guard unsafe callvault_get_memlock(&limit) == 0 else {
-      return false
-    }
-    limit.rlim_cur = limit.rlim_max
-    let isUnlimited = limit.rlim_max == rlim_t.max
-    guard isUnlimited,
-      unsafe callvault_set_memlock(&limit) == 0
-    else { return false }
+    // Root may raise its own limit; others have what the service manager gave them.
+    var limit = rlimit(rlim_cur: .max, rlim_max: .max)
+    guard unsafe callvault_set_memlock(&limit) == 0 else { return false }
     // On fault: a thread's stack of 8 MiB is locked where it is used, not whole.
     return mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | Int32(MCL_ONFAULT)) == 0
   }

@@ -43,19 +43,21 @@ enum InitCommand {
       _ = try Unsealing.passphrase(path)
       return try absolutePath(path)
     }
-    guard MachineFacts.file(layout.configuration) == nil else {
-      throw CommandFailure(.conflict, "a vault exists in \(root) already; nothing was changed")
-    }
+    let keys = arguments.value("keys") ?? layout.keys
+    try checkThatNothingIsThere(layout, keys: keys)
     do {
       _ = try ProcessHardening.apply()
     } catch {
       throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
     }
     try makeFolder(root)
+    // Made by somebody else, it may be open to others.
+    guard unsafe chmod(root, 0o700) == 0 else {
+      throw CommandFailure(.usage, "\(root) cannot be made private: \(UserFile.reason(errno))")
+    }
     let files = LinuxFileSystem()
     let lock = try OwnedLock(layout)
     try Directory.make(layout.keys, below: root, on: files)
-    let keys = arguments.value("keys") ?? layout.keys
     try makeFolder(keys)
     let settings = Settings(
       tenant: .random(), origin: host + "/callvault", administrator: MachineFacts.user,
@@ -91,6 +93,33 @@ enum InitCommand {
         "keys": .string(settings.keys),
       ])
     return ExitCode.success.rawValue
+  }
+
+  /// A vault is made in an empty place: nothing that is there is ever taken over or replaced.
+  private static func checkThatNothingIsThere(
+    _ layout: StorageLayout, keys: String
+  ) throws(CommandFailure) {
+    guard MachineFacts.file(layout.configuration) == nil else {
+      throw CommandFailure(
+        .conflict, "a vault exists in \(layout.root) already; nothing was changed")
+    }
+    guard MachineFacts.file(keys + "/root.key") == nil else {
+      throw CommandFailure(
+        .conflict,
+        "a root key exists in \(keys) already, which another vault needs; give another --keys")
+    }
+    guard MachineFacts.file(layout.root) != nil else { return }
+    do {
+      let names = try Directory.names(in: layout.root, on: LinuxFileSystem())
+      guard names.allSatisfy({ $0 == "lost+found" }) else {
+        throw CommandFailure(
+          .usage, "\(layout.root) is not empty; name a folder that is, or one that does not exist")
+      }
+    } catch let failure as CommandFailure {
+      throw failure
+    } catch {
+      throw CommandFailure(.usage, "\(layout.root) is no folder that you may read: \(error)")
+    }
   }
 
   private static func warn(

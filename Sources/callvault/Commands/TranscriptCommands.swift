@@ -1,4 +1,5 @@
 import Encoding
+import Vault
 
 /// `transcript put`, `transcript get`: what was said, as text with times.
 enum TranscriptCommands {
@@ -20,11 +21,12 @@ enum TranscriptCommands {
     discussion: ["A confidence that the provider did not give is null; none is invented."]
   ) { arguments, terminal in
     let call = try identifier(arguments.requiredOperand(0), of: "a call")
-    let bytes = try UserFile.whole(arguments.requiredOperand(1), limit: 1 << 20)
-    do {
-      _ = try JSONValue(parsing: bytes)
+    let bytes = try UserFile.whole(arguments.requiredOperand(1), limit: Transcript.Limits.bytes)
+    do throws(VaultError) {
+      // Told here with the place, before anything is sent.
+      _ = try Transcript(parsing: bytes)
     } catch {
-      throw CommandFailure(.usage, "the transcript is not JSON: \(error)")
+      throw CommandFailure(.usage, "the transcript: \(error.detail ?? "\(error)")")
     }
     let client = try ServiceClient(arguments)
     let answer = try await client.post("/v1/calls/\(call)/transcripts", jsonBytes: bytes).object()
