@@ -50,8 +50,10 @@ import Testing
         try damaged.write(to: url)
         let verdict = try await verifier.verify(LogFolder(folder)).verdict
         #expect(verdict != .intact, "byte \(place) of \(path)")
-        // The Go program trusts a tile that it can make from those below it.
-        if !path.hasPrefix("tile/1/") || place < 32 {
+        // The Go program trusts a tile that it can make from those below it, and its base64 does
+        // not look at the two bits that the last digit of a signature has to spare.
+        let isSpare = path == "checkpoint" && place == bytes.count - 3
+        if !isSpare && (!path.hasPrefix("tile/1/") || place < 32) {
           #expect(
             try !GoVerifier.accepts(folder, key: key, isExpected: false), "byte \(place) of \(path)"
           )

@@ -30,6 +30,10 @@ def tamperings(copy, dice):
     for name in files:
         length = (copy / name).stat().st_size
         for place in sorted({0, length - 1, *(dice.randrange(length) for _ in range(12))}):
+            if str(name) == "checkpoint" and place == length - 3:
+                # Go's base64 does not look at the bits that a signature's last digit has to spare.
+                continue
+
             def turn(target, name=name, place=place, bit=1 << dice.randrange(8)):
                 data = bytearray((target / name).read_bytes())
                 data[place] ^= bit
