@@ -65,6 +65,16 @@ public final class FileLogStore: LogStore {
     try await publishing.read(path)
   }
 
+  public func historyMonths() async throws -> [String] {
+    try await publishing.historyMonths()
+  }
+
+  public func history(
+    of month: String, from offset: Int64, count: Int
+  ) async throws -> [UInt8]? {
+    try await publishing.history(of: month, from: offset, count: count)
+  }
+
   public func openings(ofBundle number: Int64) async throws -> [UInt8]? {
     try await publishing.openings(ofBundle: number)
   }
@@ -284,10 +294,7 @@ private actor PublishedDirectory {
   /// Finds the month written last, and cuts what a crash left at its end: this month's heads may go
   /// to another file.
   private func takeUpHistory(before checkpoint: [UInt8]) throws {
-    let months = try listIfPresent(log + "/checkpoints").filter { name in
-      name.utf8.count == 7 && !name.hasPrefix(".")
-    }
-    guard let newest = months.last.map({ log + "/checkpoints/" + $0 }) else { return }
+    guard let newest = try historyMonths().last.map({ log + "/checkpoints/" + $0 }) else { return }
     let end = try historyEnd(at: newest, before: checkpoint)
     var file = try AppendFile(newest, mode: .publicFile, on: fileSystem)
     if end < file.length { try file.truncate(to: end) }
@@ -403,6 +410,18 @@ private actor PublishedDirectory {
 
   func read(_ path: String) throws -> [UInt8]? {
     try readIfPresent(log + "/" + path, limit: Self.fileLimit, on: fileSystem)
+  }
+
+  func historyMonths() throws -> [String] {
+    try listIfPresent(log + "/checkpoints").filter { name in
+      name.utf8.count == 7 && !name.hasPrefix(".")
+    }
+  }
+
+  func history(of month: String, from offset: Int64, count: Int) throws -> [UInt8]? {
+    // Only a name that stands in the folder is opened, so a month is never a path.
+    guard try historyMonths().contains(month) else { return nil }
+    return try openIfPresent(log + "/checkpoints/" + month)?.read(at: offset, count: count)
   }
 
   func openings(ofBundle number: Int64) throws -> [UInt8]? {

@@ -116,6 +116,12 @@ struct StoreUnderTest: Sendable, CustomStringConvertible {
     #expect(try await log.published("checkpoints/2026-10") == nil)
     #expect(try await log.published("checkpoints/2026-11") == [0, 1, 1])
     #expect(try await log.published("checkpoints/2026-12") == [0, 1, 2, 0, 1, 3, 0, 1, 4])
+    #expect(try await log.historyMonths() == ["2026-11", "2026-12"])
+    #expect(try await log.history(of: "2026-12", from: 3, count: 4) == [0, 1, 3, 0])
+    #expect(try await log.history(of: "2026-12", from: 7, count: 9) == [1, 4])
+    #expect(try await log.history(of: "2026-12", from: 9, count: 9) == [])
+    #expect(try await log.history(of: "2026-10", from: 0, count: 9) == nil)
+    #expect(try await log.history(of: "../checkpoint", from: 0, count: 9) == nil)
   }
 
   @Test(arguments: StoreUnderTest.all)

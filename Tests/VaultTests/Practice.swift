@@ -265,6 +265,10 @@ final class FaultyLogStore: LogStore {
   }
   func publish(_ publication: Publication) async throws { try await store.publish(publication) }
   func published(_ path: String) async throws -> [UInt8]? { try await store.published(path) }
+  func historyMonths() async throws -> [String] { try await store.historyMonths() }
+  func history(of month: String, from offset: Int64, count: Int) async throws -> [UInt8]? {
+    try await store.history(of: month, from: offset, count: count)
+  }
   func openings(ofBundle number: Int64) async throws -> [UInt8]? {
     try await store.openings(ofBundle: number)
   }

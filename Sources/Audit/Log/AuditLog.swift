@@ -522,6 +522,18 @@ public actor AuditLog {
   nonisolated func publishedFile(_ path: TilePath) async throws(AuditError) -> [UInt8]? {
     try await store.reading { store in try await store.published(path.description) }
   }
+
+  nonisolated func storedHistoryMonths() async throws(AuditError) -> [String] {
+    try await store.reading { store in try await store.historyMonths() }
+  }
+
+  nonisolated func storedHistory(
+    of month: String, from offset: Int64, count: Int
+  ) async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in
+      try await store.history(of: month, from: offset, count: count)
+    }
+  }
 }
 
 /// How a log is doing, for health checks and metrics.

@@ -45,6 +45,13 @@ public protocol LogStore: Sendable {
   /// The file published at `path` below the log, or nil.
   func published(_ path: String) async throws -> [UInt8]?
 
+  /// The months of the history, oldest first, as `2026-11`.
+  func historyMonths() async throws -> [String]
+
+  /// At most `count` bytes of a month's history from `offset`, fewer only at its end; nil for a
+  /// month that has none.
+  func history(of month: String, from offset: Int64, count: Int) async throws -> [UInt8]?
+
   /// The openings stored for the entries of bundle `number`, or nil.
   func openings(ofBundle number: Int64) async throws -> [UInt8]?
 

@@ -14,6 +14,10 @@ struct AuditRoutes: Sendable {
   var routes: [Route] {
     [
       Route("GET", "/v1/audit/checkpoint") { context in try await checkpoint(context) },
+      Route("GET", "/v1/audit/checkpoints") { context in try await months(context) },
+      Route("GET", "/v1/audit/checkpoints/{month}", query: ["from"]) { context in
+        try await history(context)
+      },
       Route("GET", "/v1/audit/tile/{…}") { context in try await tile(context) },
       Route("GET", "/v1/audit/proof/{index}") { context in try await proof(context) },
       Route(
@@ -30,6 +34,23 @@ struct AuditRoutes: Sendable {
     guard let note = await log.publishedCheckpoint else { throw ProblemDetail.notFound }
     try await context.reply.send(
       200, type: "text/plain; charset=utf-8", body: note, isStorable: true)
+  }
+
+  private func months(_ context: RequestContext) async throws {
+    try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
+    let months = try await log.historyMonths()
+    try await context.reply.send(200, json: ["months": .array(months.map { .string($0) })])
+  }
+
+  /// A month may be long, so it is given out in pieces; the reader asks on from where it is.
+  private func history(_ context: RequestContext) async throws {
+    try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
+    let offset = try context.queryInteger("from", in: 0...(1 << 53) - 1) ?? 0
+    guard let month = context.variables["month"],
+      let bytes = try await log.history(of: month, from: offset, count: 1 << 20)
+    else { throw ProblemDetail.notFound }
+    try await context.reply.send(
+      200, type: "application/octet-stream", body: bytes, isStorable: true)
   }
 
   private func tile(_ context: RequestContext) async throws {

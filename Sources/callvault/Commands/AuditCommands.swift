@@ -67,11 +67,49 @@ enum AuditCommands {
         terminal.note("\(count + 1) of \(paths.count) files")
       }
     }
+    try await copyHistory(through: size, from: client, to: folder)
     try write(note, to: "checkpoint", below: folder)
     terminal.result(
       "\(size) entries in \(folder)",
       ["folder": .string(folder), "size": .integer(size), "files": .integer(Int64(paths.count))])
     return ExitCode.success.rawValue
+  }
+
+  /// Copies the heads published up to the tree of `size` entries.
+  ///
+  /// The log grows while it is copied: a later head would say that the copy was cut.
+  private static func copyHistory(
+    through size: Int64, from client: ServiceClient, to folder: String
+  ) async throws {
+    let months = try await client.get("/v1/audit/checkpoints").object()["months"]?.array ?? []
+    for month in months.compactMap(\.string) {
+      guard month.utf8.count == 7, month.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) })
+      else { throw CommandFailure(.damaged, "the service's history cannot be read") }
+      try makeFolder(folder + "/checkpoints")
+      let file = try OutputFile(folder + "/checkpoints/" + month)
+      var rest: [UInt8] = []
+      var offset = 0
+      var isPast = false
+      while !isPast {
+        let piece = try await client.get(
+          "/v1/audit/checkpoints/\(month)", query: [("from", "\(offset)")]
+        ).body
+        if piece.isEmpty { break }
+        offset += piece.count
+        rest += piece
+        var taken = 0
+        while !isPast, rest.count - taken >= 2 {
+          let end = taken + 2 + (Int(rest[taken]) << 8 | Int(rest[taken + 1]))
+          guard end <= rest.count else { break }
+          isPast = try treeSize(Array(rest[(taken + 2)..<end])) > size
+          if !isPast { taken = end }
+        }
+        try file.write(Array(rest[..<taken]))
+        rest.removeFirst(taken)
+      }
+      try file.commit()
+      if isPast { return }
+    }
   }
 
   /// The second line of a checkpoint.
