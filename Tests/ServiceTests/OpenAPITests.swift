@@ -28,6 +28,7 @@ struct OpenAPIDescription {
   static func example(_ path: String) -> [String] {
     path.replacing("{level}", with: "0").replacing("{tile}", with: "000")
       .replacing("{width}", with: "1").replacing("{index}", with: "0")
+      .replacing("{month}", with: "2026-11")
       .split(separator: "/").map(String.init)
   }
 }

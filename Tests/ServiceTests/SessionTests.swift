@@ -238,6 +238,16 @@ import Vault
       }
       let proof = try await service.send("GET", "/v1/audit/proof/0", token: token)
       #expect(proof.status == 200 && proof.text.hasPrefix("c2sp.org/tlog-proof@v1\nindex 0\n"))
+      let months = try await service.send("GET", "/v1/audit/checkpoints", token: token)
+      let month = try #require(
+        try JSONValue(parsing: months.body).object?["months"]?.array?.last?.string)
+      let history = try await service.send(
+        "GET", "/v1/audit/checkpoints/\(month)", token: token)
+      // The head given out just now is the last one: two bytes of its length, and the note.
+      #expect(history.status == 200 && history.body.suffix(note.body.count) == note.body[...])
+      let rest = try await service.send(
+        "GET", "/v1/audit/checkpoints/\(month)?from=\(history.body.count)", token: token)
+      #expect(rest.status == 200 && rest.body.isEmpty)
       let again = try await service.send("GET", "/v1/audit/checkpoint", token: token)
       #expect(again.body == note.body)
       #expect(try await service.entries(.auditRead).count == before + 1)

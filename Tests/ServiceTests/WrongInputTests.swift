@@ -220,6 +220,16 @@ import Threading
       says: "."),
     // The log.
     Case(method: "GET", target: "/v1/audit/checkpoint", role: "clinician", status: 403, says: "."),
+    Case(method: "GET", target: "/v1/audit/checkpoints", role: "clinician", status: 403, says: "."),
+    Case(
+      method: "GET", target: "/v1/audit/checkpoints/2026-11", role: "service", status: 403,
+      says: "."),
+    Case(
+      method: "GET", target: "/v1/audit/checkpoints/1999-01", role: "auditor", status: 404,
+      says: "no such"),
+    Case(
+      method: "GET", target: "/v1/audit/checkpoints/2026-11?from=-1", role: "auditor", status: 400,
+      says: "from"),
     Case(method: "GET", target: "/v1/audit/entries", role: "operator", status: 403, says: "."),
     Case(
       method: "GET", target: "/v1/audit/entries?action=coffee.made", role: "auditor", status: 400,

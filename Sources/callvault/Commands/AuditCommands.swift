@@ -83,7 +83,8 @@ enum AuditCommands {
   ) async throws {
     let months = try await client.get("/v1/audit/checkpoints").object()["months"]?.array ?? []
     for month in months.compactMap(\.string) {
-      guard month.utf8.count == 7, month.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) })
+      guard month.utf8.count == 7,
+        month.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) })
       else { throw CommandFailure(.damaged, "the service's history cannot be read") }
       try makeFolder(folder + "/checkpoints")
       let file = try OutputFile(folder + "/checkpoints/" + month)
