@@ -62,7 +62,7 @@ import Testing
     #expect(await sleeper.count == 1000)
   }
 
-  @Test(.timeLimit(.minutes(5))) func theThreadEndsWithItsExecutor() async throws {
+  @Test(.timeLimit(.minutes(10))) func theThreadEndsWithItsExecutor() async throws {
     // By name: other tests of this process start and end threads of their own.
     let name = "ends with it"
     func threads() throws -> Int {
