@@ -61,13 +61,18 @@ bench: release
 fuzz: build
 	CALLVAULT_ROUNDS=$(or $(ROUNDS),20000) swift test --skip-build --disable-xctest --filter '[Mm]utat'
 
-## torture    repeats the tests of crashes, locks and files; ROUNDS=n times (default 10)
+## torture    kills the program 1000 times, fails its disk at every call, repeats the tests of both
 torture: build
 	@for round in $$(seq 1 $(or $(ROUNDS),10)); do \
 	  echo "== round $$round"; \
 	  swift test --skip-build --disable-xctest --filter 'DurableTests|AuditLogTests|DriversTests|AudioProbeTests' \
 	    || exit 1; \
 	done
+	@echo "== kills"
+	@Tests/Torture/kill.py --kills $(or $(KILLS),1000)
+	@echo "== a failing disk"
+	@Tests/Torture/strace_faults.py
+	@Tests/Torture/strace_faults.py --onward --step 3 --calls fsync,fdatasync,pwrite64,rename,link,ftruncate
 
 ## docs       the API's pages as a web site in .build/site
 docs: bootstrap
