@@ -124,7 +124,8 @@ public final class CallVaultAPI: Handler {
     let type = types.first.map(Self.mediaType)
     switch route.body {
     case .none: return
-    case .object(let limit):
+    case .optionalObject where body.declaredLength == 0: return
+    case .object(let limit), .optionalObject(let limit):
       guard body.declaredLength != 0 else {
         throw ProblemDetail(.lengthRequired, "Send a JSON object as the body.")
       }
@@ -138,12 +139,13 @@ public final class CallVaultAPI: Handler {
       guard body.declaredLength != 0 else {
         throw ProblemDetail(.lengthRequired, "Send the recording as the body.")
       }
-      guard types.count == 1, let type,
-        type.hasPrefix("audio/") || type == "application/octet-stream"
-      else {
+      // The bytes say what they are, and a name that `curl --data-binary` made up must not cost a
+      // practice the recording. Only a multipart body is not the file itself.
+      guard types.count <= 1, type?.hasPrefix("multipart/") != true else {
         throw ProblemDetail(
           .unsupportedType,
-          "Send the recording as `audio/…` or `application/octet-stream`; forms are not read.")
+          "Send the recording itself as the body, best as `audio/…` or `application/octet-stream`; "
+            + "multipart forms are not read.")
       }
     }
     guard request.headers["Content-Encoding"] == nil else {

@@ -47,6 +47,13 @@ mv "$SCRATCH/away" "$SCRATCH/keys"
 expect 2 'listen' "$cv" serve --data "$data" --keys "$SCRATCH/keys" --listen nonsense
 [ "$before" = "$(snapshot "$data")" ] || { echo "refused commands changed $data"; failures=$((failures + 1)); }
 
+# A passphrase that is not the one.
+printf 'correct horse battery staple\n' > "$SCRATCH/passphrase"; printf 'wrong\n' > "$SCRATCH/wrong"
+chmod 600 "$SCRATCH/passphrase" "$SCRATCH/wrong"
+expect 2 '12 bytes' "$cv" init --data "$SCRATCH/phrased" --passphrase-file "$SCRATCH/wrong"
+expect 0 '' "$cv" init --data "$SCRATCH/phrased" --passphrase-file "$SCRATCH/passphrase"
+expect 6 'passphrase' "$cv" serve --data "$SCRATCH/phrased" --passphrase-file "$SCRATCH/wrong" --listen 127.0.0.1:0
+
 # With a running service.
 exec 9<> <(:)
 mkfifo "$SCRATCH/ready"
@@ -72,9 +79,13 @@ expect 2 '' as "$intake" "$cv" put "$SCRATCH/absent" --source s --source-id 1
 expect 2 'started' as "$intake" "$cv" put "$speech" --source s --source-id 1 --started yesterday
 expect 2 'direction' as "$intake" "$cv" put "$speech" --source s --source-id 1 --direction sideways
 expect 4 '' as "$auditor" "$cv" put "$speech" --source s --source-id 1
+: > "$SCRATCH/nothing"
+expect 2 'empty' as "$intake" "$cv" put "$SCRATCH/nothing" --source s --source-id 1
+expect 2 'https' as "$clinician" "$cv" list --server "http://${address#https://}"
 recording=$(as "$intake" "$cv" put "$speech" --source s --source-id 1 --json \
   | sed -n 's/.*"recording":"\([^"]*\)".*/\1/p')
 test -n "$recording" || { echo "put printed no recording"; failures=$((failures + 1)); }
+expect 0 'recordings' as "$clinician" "$cv" list --server "$address" --json
 expect 4 '' as "$auditor" "$cv" get "$recording" --purpose TREAT -o "$SCRATCH/out"
 expect 4 '' as "$intake" "$cv" get "$recording" --purpose TREAT -o "$SCRATCH/out"
 expect 4 '' "$cv" get "$recording" --purpose TREAT -o "$SCRATCH/out"
@@ -96,6 +107,25 @@ for command in init serve 'token create' 'token list' 'token revoke' put list ge
     grep -q "$part" <<<"$said" || { echo "$command --help has no $part"; failures=$((failures + 1)); }
   done
 done
+# One byte in a later segment of a recording turns over on the disk.
+long=$SCRATCH/long; head -c 300000 /dev/urandom > "$long"
+damaged=$(as "$intake" "$cv" put "$long" --source s --source-id long --json \
+  | sed -n 's/.*"recording":"\([^"]*\)".*/\1/p')
+object=$(find "$data/objects" -type f -size +290k)
+printf '\0\0\0\0' | dd of="$object" bs=1 seek=200000 conv=notrunc status=none
+expect 7 'damaged\|not those' as "$clinician" "$cv" get "$damaged" --purpose TREAT -o "$SCRATCH/out"
+test -e "$SCRATCH/out" && { echo "a damaged recording left a file"; failures=$((failures + 1)); }
+expect 0 '' as "$clinician" "$cv" get "$damaged" --purpose TREAT --range 0-65535 -o "$SCRATCH/beginning"
+officer=$("$cv" token create --name officer --role privacy-officer --json | sed -n 's/.*"token":"\([^"]*\)".*/\1/p')
+expect 7 'nothing was exported' as "$officer" "$cv" export "$damaged" --out "$SCRATCH/export" --with-key
+
+short=$("$cv" token create --name short --role clinician --ttl 1s --json | sed -n 's/.*"token":"\([^"]*\)".*/\1/p')
+sleep 1.2
+expect 4 'expired' as "$short" "$cv" list
+if [ "$(id -u)" = 0 ]; then
+  expect 4 'another user' setpriv --reuid 65534 --clear-groups "$cv" list
+fi
+
 kill -TERM $service; wait $service || { echo "the service ended with $?"; failures=$((failures + 1)); }
 [ $failures -eq 0 ] && echo ": every refusal had its sentence and its code"
 [ $failures -eq 0 ]

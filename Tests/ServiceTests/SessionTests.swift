@@ -121,6 +121,21 @@ import Vault
     }
   }
 
+  @Test(arguments: [
+    [:], ["Content-Type": "application/x-www-form-urlencoded"], ["Content-Type": "text/plain"],
+  ])
+  func aRecordingIsStoredWhateverItsTypeIsCalled(headers: [String: String]) async throws {
+    try await LiveService.run { service in
+      let token = try await service.token("operator")
+      let (call, _) = try await service.recording([1, 2, 3], token: token)
+      let stored = try await service.send(
+        "POST", "/v1/calls/\(call)/recordings", token: token, headers: headers,
+        body: Array("a=b&c=%20\r\n".utf8))
+      #expect(stored.status == 201)
+      #expect(try stored.object()["length"]?.integer == 11)
+    }
+  }
+
   @Test func aPlaybackAddressNeedsNoHeaderAndEndsWithItsToken() async throws {
     try await LiveService.run { service in
       let audio = [UInt8](repeating: 9, count: 1000)
@@ -136,6 +151,9 @@ import Vault
       let url = try #require(try grant.object()["url"]?.string)
       let played = try await service.send("GET", url, headers: ["Range": "bytes=10-19"])
       #expect(played.status == 206 && played.body.count == 10)
+      let byHeader = try await service.send(
+        "POST", "/v1/recordings/\(recording)/playback", token: token, headers: Self.treat)
+      #expect(byHeader.status == 201)
       let revoked = try await service.send(
         "DELETE", "/v1/tokens/\(try #require(made["id"]?.string))", bySocket: true)
       #expect(revoked.status == 204)

@@ -115,7 +115,7 @@ import Threading
     Case(
       method: "POST", target: "/v1/calls/CALL/recordings", role: "operator",
       headers: ["Content-Type": "multipart/form-data; boundary=x"], body: "--x", status: 415,
-      says: "forms are not read"),
+      says: "multipart forms are not read"),
     Case(
       method: "POST", target: "/v1/calls/CALL/recordings", role: "operator",
       headers: ["Content-Type": "audio/wav"], body: "", status: 411, says: "recording"),
@@ -170,6 +170,13 @@ import Threading
     Case(
       method: "POST", target: "/v1/recordings/REC/playback", role: "clinician", headers: json,
       body: "{}", status: 422, says: "`purpose` is missing"),
+    Case(
+      method: "POST", target: "/v1/recordings/REC/playback", role: "clinician", status: 422,
+      says: "`Purpose-Of-Use`"),
+    Case(
+      method: "POST", target: "/v1/recordings/REC/playback", role: "clinician",
+      headers: ["Content-Type": "application/json", "Purpose-Of-Use": "ETREAT"],
+      body: "{\"purpose\":\"TREAT\"}", status: 422, says: "`Purpose-Of-Use`"),
     Case(
       method: "POST", target: "/v1/recordings/REC/playback", role: "operator", headers: json,
       body: "{\"purpose\":\"TREAT\"}", status: 403, says: "."),
@@ -253,7 +260,7 @@ import Threading
       body: "{\"name\":\"x\",\"role\":\"king\"}", status: 422, says: "privacy-officer"),
     Case(
       method: "POST", target: "/v1/tokens", role: "administrator", headers: json,
-      body: "{\"name\":\"x\",\"role\":\"auditor\",\"ttl_seconds\":1}", status: 422,
+      body: "{\"name\":\"x\",\"role\":\"auditor\",\"ttl_seconds\":0}", status: 422,
       says: "`ttl_seconds`"),
     Case(
       method: "POST", target: "/v1/tokens", role: "administrator", headers: json,

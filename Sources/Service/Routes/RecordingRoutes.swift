@@ -16,7 +16,7 @@ struct RecordingRoutes: Sendable {
       Route("GET", "/v1/recordings/{recording}/audio") { context in try await play(context) },
       Route("HEAD", "/v1/recordings/{recording}/audio") { context in try await play(context) },
       Route(
-        "POST", "/v1/recordings/{recording}/playback", body: .object(limit: 4096)
+        "POST", "/v1/recordings/{recording}/playback", body: .optionalObject(limit: 4096)
       ) { context in try await grant(context) },
       Route("GET", "/v1/playback/{grant}", access: .open) { context in
         try await playGranted(context)
@@ -156,9 +156,18 @@ struct RecordingRoutes: Sendable {
   }
 
   private func grant(_ context: RequestContext) async throws {
-    let fields = try await context.fields(["purpose"])
-    guard let purpose = try fields.choice("purpose", of: PurposeOfUse.self) else {
-      throw ProblemDetail(.unprocessable, "`purpose` is missing.")
+    var purpose = try context.optionalPurpose()
+    if context.body.declaredLength != 0 {
+      let fields = try await context.fields(["purpose"])
+      let stated = try fields.choice("purpose", of: PurposeOfUse.self)
+      guard stated == nil || purpose == nil || stated == purpose else {
+        throw ProblemDetail(.unprocessable, "`purpose` is not what `Purpose-Of-Use` says.")
+      }
+      purpose = stated ?? purpose
+    }
+    guard let purpose else {
+      throw ProblemDetail(
+        .unprocessable, "`purpose` is missing; send it in the body, or as `Purpose-Of-Use`.")
     }
     let grant = try await vault.grantPlayback(
       of: context.identifier("recording"), as: context.caller, purpose: purpose)

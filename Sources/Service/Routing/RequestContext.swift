@@ -33,8 +33,10 @@ struct RequestContext: Sendable {
   ///
   /// - Throws: ``ProblemDetail`` when it is over the route's bound or not JSON.
   func objectBytes() async throws -> [UInt8] {
-    guard case .object(let limit) = route.body else {
-      throw ProblemDetail(.internal, "This route reads no body.")
+    let limit: Int
+    switch route.body {
+    case .object(let most), .optionalObject(let most): limit = most
+    case .none, .file: throw ProblemDetail(.internal, "This route reads no body.")
     }
     do throws(HTTPError) {
       return try await body.collect(upTo: limit)

@@ -27,6 +27,8 @@ struct Route: Sendable {
     case none
     /// A JSON object of at most so many bytes.
     case object(limit: Int)
+    /// The same, or no body at all.
+    case optionalObject(limit: Int)
     /// A file, streamed.
     case file
   }

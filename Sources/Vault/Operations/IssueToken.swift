@@ -5,7 +5,7 @@ import Threading
 
 extension Vault {
   /// How long a token lives, in seconds.
-  public static let tokenSeconds: ClosedRange<Int64> = 60...31_622_400
+  public static let tokenSeconds: ClosedRange<Int64> = 1...31_622_400
   /// How long a token lives when nobody says so: a working day.
   public static let defaultTokenSeconds: Int64 = 28_800
 

@@ -3,6 +3,7 @@ import Encoding
 import Glibc
 import HTTPClient
 import Host
+import Threading
 
 /// The running service, as commands talk to it: over the socket of the data directory, or by HTTPS.
 struct ServiceClient {
@@ -23,13 +24,16 @@ struct ServiceClient {
     var isAdministrator = false
     if let server = arguments.value("server") {
       name = server
-      endpoint = .server(
-        origin: server.hasSuffix("/") ? String(server.dropLast()) : server,
-        trust: arguments.value("cacert").map { .file($0) } ?? .system)
+      // The service speaks TLS alone; in clear the answer would be a broken connection.
+      guard server.hasPrefix("https://") else { throw Self.notAnAddress("it begins with https://") }
+      let origin = server.hasSuffix("/") ? String(server.dropLast()) : server
+      endpoint = .server(origin: origin, trust: Self.trust(arguments, origin: origin))
     } else {
       let layout = StorageLayout(root: try dataDirectory(arguments))
       name = layout.socket
       guard MachineFacts.file(layout.socket) != nil else {
+        // The reason why stat failed, before anything else can set another.
+        if errno == EACCES { throw Self.notYours(layout.root) }
         throw Self.notRunning(layout.root)
       }
       endpoint = .socket(path: layout.socket)
@@ -41,9 +45,28 @@ struct ServiceClient {
     do {
       client = try HTTPClient(endpoint)
     } catch {
-      throw CommandFailure(
-        .usage, "--server must be an address such as https://vault.example:8443 (\(error))")
+      throw Self.notAnAddress("\(error)")
     }
+  }
+
+  private static func notAnAddress(_ why: String) -> CommandFailure {
+    CommandFailure(
+      .usage, "--server must be an address such as https://vault.example:8443 (\(why))")
+  }
+
+  /// Whose certificates are believed: those named; on this machine the one that `serve` made in the
+  /// data directory; those of SSL_CERT_FILE, as with OpenSSL's own programs; the system's.
+  private static func trust(_ arguments: Arguments, origin: String) -> Endpoint.Trust {
+    if let file = arguments.value("cacert") { return .file(file) }
+    let name = origin.dropFirst("https://".utf8.count)
+    let isHere = ["localhost", "127.0.0.1", "[::1]"].contains {
+      name == $0 || name.hasPrefix($0 + ":")
+    }
+    if isHere, let data = arguments.value("data") ?? environment("CALLVAULT_DATA") {
+      let certificate = StorageLayout(root: data).tls + "/certificate.pem"
+      if MachineFacts.file(certificate) != nil { return .file(certificate) }
+    }
+    return environment("SSL_CERT_FILE").map { .file($0) } ?? .system
   }
 
   private static func token(
@@ -67,6 +90,12 @@ struct ServiceClient {
   private static func notRunning(_ root: String) -> CommandFailure {
     CommandFailure(
       .internal, "no service is running on \(root); start it with: callvault serve --data \(root)")
+  }
+
+  private static func notYours(_ root: String) -> CommandFailure {
+    CommandFailure(
+      .refused,
+      "\(root) belongs to another user; ask its service with --server URL and a token instead")
   }
 
   // MARK: Requests
@@ -122,6 +151,50 @@ struct ServiceClient {
       throw describe(error)
     }
     return try answer(response)
+  }
+
+  /// Like ``download(_:headers:_:)`` for a recording, and tells damage from a broken connection.
+  ///
+  /// The service cuts an answer that has begun when it meets damage, and a cut says no reason. Asking
+  /// for what should have come next gets one.
+  ///
+  /// - Parameters:
+  ///   - path: the recording's bytes.
+  ///   - headers: with the purpose, and the range if one is asked for.
+  ///   - start: the first byte asked for; nil where it is counted from the end.
+  ///   - sink: gets the body as it arrives.
+  /// - Returns: the answer without its body.
+  /// - Throws: ``CommandFailure``, of damage where that is why the body ended early.
+  func downloadRecording(
+    _ path: String, headers: [(String, String)], from start: Int64?,
+    _ sink: @escaping @Sendable ([UInt8]) throws(CommandFailure) -> Void
+  ) async throws(CommandFailure) -> ServiceAnswer {
+    let received = Lock(Int64(0))
+    do throws(CommandFailure) {
+      return try await download(path, headers: headers) { (bytes) throws(CommandFailure) in
+        try sink(bytes)
+        received.withLock { $0 += Int64(bytes.count) }
+      }
+    } catch {
+      // What was cut off may have been on its way still, so the damage may be a segment further.
+      for _ in 0..<3 {
+        let count = received.withLock { $0 }
+        guard error.code == .internal, count > 0, let next = start.map({ $0 + count }) else {
+          break
+        }
+        let range = ("Range", "bytes=\(next)-\(next + 65_535)")
+        do throws(CommandFailure) {
+          _ = try await download(path, headers: headers.filter { $0.0 != "Range" } + [range]) {
+            bytes in
+            received.withLock { $0 += Int64(bytes.count) }
+          }
+          break
+        } catch {
+          if error.code == .damaged { throw error }
+        }
+      }
+      throw error
+    }
   }
 
   private func send(_ request: ClientRequest) async throws(CommandFailure) -> ServiceAnswer {

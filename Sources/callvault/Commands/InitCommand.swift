@@ -40,7 +40,7 @@ enum InitCommand {
         .usage, "--host must be a host name: lower-case letters, digits, dots and hyphens")
     }
     let passphraseFile = try arguments.value("passphrase-file").map { path throws(CommandFailure) in
-      _ = try Unsealing.passphrase(path)
+      try Unsealing.checkNewPassphrase(path)
       return try absolutePath(path)
     }
     let keys = arguments.value("keys") ?? layout.keys

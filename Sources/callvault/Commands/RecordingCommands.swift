@@ -39,9 +39,11 @@ enum RecordingCommands {
   ) { arguments, terminal in
     let path = try arguments.requiredOperand(0)
     let file = try UserFile(path)
-    guard file.length != nil else {
+    guard let length = file.length else {
       throw CommandFailure(.usage, "\(path) must be a plain file, which can be read twice")
     }
+    // Said here, since the service would say it only after the call is registered.
+    guard length > 0 else { throw CommandFailure(.usage, "\(path) is empty; nothing was stored") }
     let target = try callToUse(arguments)
     let client = try ServiceClient(arguments)
     let digest = try file.digest()
@@ -106,8 +108,10 @@ enum RecordingCommands {
     if let range = arguments.value("range") { headers.append(("Range", try byteRange(range))) }
     let client = try ServiceClient(arguments)
     let received = Lock(Int64(0))
-    let answer = try await client.download("/v1/recordings/\(id)/audio", headers: headers) {
-      (bytes) throws(CommandFailure) in
+    let start = arguments.value("range").map { Int64($0.prefix { $0 != "-" }) } ?? 0
+    let answer = try await client.downloadRecording(
+      "/v1/recordings/\(id)/audio", headers: headers, from: start
+    ) { (bytes) throws(CommandFailure) in
       received.withLock { $0 += Int64(bytes.count) }
       if let output { try output.1.write(bytes) } else { try terminal.bytes(bytes) }
     }
@@ -165,6 +169,12 @@ enum RecordingCommands {
       (bytes) throws(CommandFailure) in try file.write(bytes)
     }
     try file.commit()
+    let written = try UserFile("\(folder)/\(name)").digest().digest.hex
+    guard answer.headers["etag"] == nil || answer.headers["etag"] == "\"\(written)\"" else {
+      _ = unsafe unlink("\(folder)/\(name)")
+      throw CommandFailure(
+        .damaged, "the sealed bytes are not those that were stored; nothing was exported")
+    }
     document["ciphertext"] = .string(name)
     if document["ciphertext_sha256"] == nil, let tag = answer.headers["etag"] {
       document["ciphertext_sha256"] = .string(tag.filter { $0 != "\"" })

@@ -17,6 +17,18 @@ enum Unsealing {
     FileKeyRingStore(layout.keys + "/ring")
   }
 
+  /// A new passphrase that is long enough to seal a key ring with.
+  static func checkNewPassphrase(_ path: String) throws(CommandFailure) {
+    guard try passphrase(path).count >= shortestPassphrase else {
+      throw CommandFailure(
+        .usage,
+        "\(path): the passphrase must have \(shortestPassphrase) bytes or more on the first line")
+    }
+  }
+
+  /// The least that `init` takes; an existing vault takes what it was sealed with.
+  private static let shortestPassphrase = 12
+
   /// The first line of a file, in locked memory.
   static func passphrase(_ path: String) throws(CommandFailure) -> SecretBytes {
     let bytes: [UInt8]
@@ -26,9 +38,8 @@ enum Unsealing {
       throw CommandFailure(.usage, "the passphrase cannot be read: \(error.sentence)")
     }
     let line = Array(bytes.prefix { $0 != 0x0A && $0 != 0x0D })
-    guard line.count >= 12 else {
-      throw CommandFailure(
-        .usage, "\(path): the passphrase must have 12 bytes or more on the first line")
+    guard !line.isEmpty else {
+      throw CommandFailure(.usage, "\(path): there is no passphrase on the first line")
     }
     do {
       return try SecretBytes(copying: line)
