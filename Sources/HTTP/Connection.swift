@@ -24,12 +24,28 @@ actor Connection: Exchange, EventReceiver {
     case atRate
   }
 
-  /// How much the client has moved, and how long we waited for it.
+  /// How long we would still wait for the client, in nanoseconds.
   ///
+  /// Bytes earn waiting, up to a bound: who has moved much must not be able to stall for hours.
   /// Only time spent waiting for the client counts: our own disk must not make it look slow.
   private struct Pace {
-    var waited: UInt64 = 0
-    var bytes: Int64 = 0
+    private(set) var credit: UInt64
+    private let bound: UInt64
+    private let bytesPerSecond: Double
+
+    init(_ limits: ServerLimits) {
+      let longest: UInt64 = 1 << 60  // Decades; sums with the clock cannot overflow.
+      credit = min(Monotonic.nanoseconds(limits.rateGrace), longest)
+      bound = max(credit, min(Monotonic.nanoseconds(limits.stallTime), longest))
+      bytesPerSecond = Double(max(1, limits.minimumRate))
+    }
+
+    mutating func waited(_ time: UInt64) { credit -= min(credit, time) }
+
+    mutating func moved(_ bytes: Int) {
+      let earned = UInt64(min(Double(bytes) / bytesPerSecond * 1e9, Double(bound)))
+      credit = bound - credit > earned ? credit + earned : bound
+    }
   }
 
   private enum BodyState {
@@ -100,8 +116,8 @@ actor Connection: Exchange, EventReceiver {
   private var response = ResponseState.none
   private var closesAfterResponse = false
   private var isSending = false
-  private var reading = Pace()
-  private var writing = Pace()
+  private var reading: Pace
+  private var writing: Pace
 
   private var isOver = false
   private var overWaiter: CheckedContinuation<Void, Never>?
@@ -120,6 +136,8 @@ actor Connection: Exchange, EventReceiver {
     isRefused = place.isRefused
     isSecure = tls != nil
     parser = RequestParser(limits: site.limits)
+    reading = Pace(site.limits)
+    writing = Pace(site.limits)
     self.site = site
     self.peer = peer
   }
@@ -173,18 +191,25 @@ actor Connection: Exchange, EventReceiver {
   private func handshake() async throws(HTTPError) {
     let deadline = Monotonic.after(site.limits.headTime)
     while true {
+      let side: Side
       switch transport.handshake() {
       case .done:
         clientCertificate = transport.clientCertificate
         return
       case .wantsRead:
         isReadable = false
-        try await wait(.read, .until(deadline))
+        side = .read
       case .wantsWrite:
         isWritable = false
-        try await wait(.write, .until(deadline))
+        side = .write
       case .end, .failed:
         throw HTTPError(.tls, during: "shaking hands")
+      }
+      do throws(HTTPError) {
+        try await wait(side, .until(deadline))
+      } catch {
+        // Never a timeout's 408: before the handshake is done, nobody could read it.
+        throw HTTPError(.tls, during: "waiting for a handshake", cause: error)
       }
     }
   }
@@ -273,7 +298,7 @@ extension Connection {
     }
     if case .atRate = patience {
       let waited = Monotonic.now - begin
-      if side == .read { reading.waited += waited } else { writing.waited += waited }
+      if side == .read { reading.waited(waited) } else { writing.waited(waited) }
     }
     switch wake {
     case .ready: return
@@ -287,13 +312,8 @@ extension Connection {
       if case .until(let deadline) = patience { return deadline }
       return .max
     }
-    let pace = side == .read ? reading : writing
-    let rate = Double(max(1, site.limits.minimumRate))
-    let earned = UInt64(min(Double(pace.bytes) / rate, 1e9) * 1e9)
-    let allowance = Monotonic.nanoseconds(site.limits.rateGrace).addingReportingOverflow(earned)
-    let left =
-      allowance.overflow ? .max : allowance.partialValue - min(allowance.partialValue, pace.waited)
-    let (deadline, overflow) = begin.addingReportingOverflow(left)
+    let (deadline, overflow) = begin.addingReportingOverflow(
+      side == .read ? reading.credit : writing.credit)
     return overflow ? .max : deadline
   }
 
@@ -340,7 +360,7 @@ extension Connection {
       }
       if case .wantsRead = outcome { isReadable = false }
       if !piece.isEmpty {
-        reading.bytes += Int64(piece.count)
+        reading.moved(piece.count)
         await takeTurns()
         return piece
       }
@@ -372,7 +392,7 @@ extension Connection {
       switch outcome {
       case .done(let count):
         offset += count
-        writing.bytes += Int64(count)
+        writing.moved(count)
       case .wantsWrite: isWritable = false
       case .wantsRead:
         isReadable = false
@@ -494,8 +514,8 @@ extension Connection {
     owesContinue = head.expectsContinue
     response = .none
     closesAfterResponse = false
-    reading = Pace()
-    writing = Pace()
+    reading = Pace(site.limits)
+    writing = Pace(site.limits)
     requestDeadline = Monotonic.after(site.limits.requestTime)
     loop.note(deadline: requestDeadline)
   }
@@ -551,7 +571,7 @@ extension Connection {
       } catch {
         bytes = try Self.encode(refusal.problem, refusal, date: loop.dateText())
       }
-      writing = Pace()
+      writing = Pace(site.limits)
       response = .finished
       try await send(bytes)
     } catch {

@@ -27,16 +27,16 @@ public struct Headers: Sendable, Equatable, Sequence, ExpressibleByDictionaryLit
 
   /// The value of the first field of that name; setting replaces every field of that name.
   public subscript(name: String) -> String? {
-    get { fields.first { Self.same($0.name, name) }?.value }
+    get { fields.first { Syntax.same($0.name, name) }?.value }
     set {
-      fields.removeAll { Self.same($0.name, name) }
+      fields.removeAll { Syntax.same($0.name, name) }
       if let newValue { fields.append(Field(name, newValue)) }
     }
   }
 
   /// Every value of that name, in order.
   public func all(_ name: String) -> [String] {
-    fields.filter { Self.same($0.name, name) }.map(\.value)
+    fields.filter { Syntax.same($0.name, name) }.map(\.value)
   }
 
   public mutating func add(_ name: String, _ value: String) {
@@ -46,12 +46,7 @@ public struct Headers: Sendable, Equatable, Sequence, ExpressibleByDictionaryLit
   /// The members of a comma-separated list field, lower case and trimmed, empty ones left out.
   func tokens(_ name: String) -> [String] {
     all(name).flatMap { $0.split(separator: ",") }
-      .map { Syntax.trimmed(Substring($0)).lowercased() }
+      .map { String(decoding: Syntax.trimmed($0).utf8.map(Syntax.lowered), as: UTF8.self) }
       .filter { !$0.isEmpty }
-  }
-
-  private static func same(_ left: String, _ right: String) -> Bool {
-    guard left.utf8.count == right.utf8.count else { return false }
-    return left.utf8.elementsEqual(right.utf8) { Syntax.lowered($0) == Syntax.lowered($1) }
   }
 }

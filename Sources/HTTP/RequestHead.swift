@@ -56,8 +56,8 @@ public struct RequestHead: Sendable, Equatable {
     let connection = headers.tokens("Connection")
     closes =
       connection.contains("close") || (minorVersion == 0 && !connection.contains("keep-alive"))
-    let expectations = headers.all("Expect").map { $0.lowercased() }
-    guard expectations.allSatisfy({ $0 == "100-continue" }) else {
+    let expectations = headers.all("Expect")
+    guard expectations.allSatisfy({ Syntax.same($0, "100-continue") }) else {
       throw HTTPError(.unsupportedExpectation, during: "reading Expect")
     }
     // HTTP/1.0 clients cannot understand an interim response (RFC 9110, 10.1.1).
@@ -153,7 +153,7 @@ public struct RequestHead: Sendable, Equatable {
       guard minorVersion == 1 else {
         throw HTTPError(.malformed, during: "reading Transfer-Encoding in HTTP/1.0")
       }
-      guard coding.lowercased() == "chunked" else {
+      guard Syntax.same(coding, "chunked") else {
         throw HTTPError(.unsupportedCoding, during: "reading Transfer-Encoding")
       }
       return .chunked

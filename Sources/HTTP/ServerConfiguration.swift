@@ -66,6 +66,8 @@ public struct ServerLimits: Sendable {
   public var minimumRate: Int64 = 1_024
   /// The waiting that is free before ``minimumRate`` counts.
   public var rateGrace = Duration.seconds(10)
+  /// The longest waiting in one go that a client can earn by being faster than ``minimumRate``.
+  public var stallTime = Duration.seconds(60)
   /// A whole request, from its head to the end of its response.
   public var requestTime = Duration.seconds(3_600)
   /// Bytes of an unread body that are read and dropped to keep a connection.

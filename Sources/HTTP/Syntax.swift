@@ -30,6 +30,14 @@ enum Syntax {
     (0x41...0x5A).contains(byte) ? byte + 0x20 : byte
   }
 
+  /// Whether two texts differ in nothing but ASCII case.
+  ///
+  /// Not by Unicode's rules: to them the Kelvin sign (U+212A) is a `K`, and to no other program.
+  static func same(_ left: String, _ right: String) -> Bool {
+    guard left.utf8.count == right.utf8.count else { return false }
+    return left.utf8.elementsEqual(right.utf8) { lowered($0) == lowered($1) }
+  }
+
   static func hexValue(_ byte: UInt8) -> UInt8? {
     switch byte {
     case 0x30...0x39: byte - 0x30

@@ -255,6 +255,24 @@ func occurrences(of text: String, in whole: String) -> Int {
     }
   }
 
+  /// A megabyte at the minimum rate takes a quarter of an hour: so long it must not stall at once.
+  @Test func aClientThatWasFastMayNotStallForLong() async throws {
+    var limits = ServerLimits()
+    limits.rateGrace = .milliseconds(50)
+    limits.stallTime = .milliseconds(100)
+    try await TestSite.serve(limits: limits) { site in
+      let sent = String(repeating: "x", count: 1 << 20)
+      let answer = try await site.exchange(
+        "POST /count HTTP/1.1\r\n\(Self.host)Content-Length: 2000000\r\n\r\n\(sent)")
+      #expect(answer.hasPrefix("HTTP/1.1 408 "))
+      let client = try await site.connect()
+      await client.shrinkReceiveBuffer()
+      try await client.send("GET /stream HTTP/1.1\r\n\(Self.host)\r\n")
+      await site.handler.cancelled.wait()
+      #expect(try await client.endsByReset())
+    }
+  }
+
   @Test func aWholeRequestHasItsLimitToo() async throws {
     var limits = ServerLimits()
     limits.requestTime = .milliseconds(100)
