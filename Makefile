@@ -73,6 +73,8 @@ torture: build
 	@echo "== a failing disk"
 	@Tests/Torture/strace_faults.py
 	@Tests/Torture/strace_faults.py --onward --step 3 --calls fsync,fdatasync,pwrite64,rename,link,ftruncate
+	@echo "== hostile clients"
+	@CALLVAULT_HOSTILE_ROUNDS=$(or $(ROUNDS),10) Tests/Outside/run .build/debug/callvault 41-hostile
 
 ## docs       the API's pages as a web site in .build/site
 docs: bootstrap

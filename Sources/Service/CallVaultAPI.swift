@@ -157,7 +157,10 @@ public final class CallVaultAPI: Handler {
   private func refuse(
     _ error: any Error, request: Request, requestID: Identifier, route: String, reply: Reply
   ) async throws {
-    let isGone = error is CancellationError || (error as? HTTPError)?.code == .closed
+    let code = (error as? HTTPError)?.code
+    // A client that stops reading its answer has left, too: that is no fault of ours.
+    let isGone =
+      error is CancellationError || code == .closed || (code == .timeout && reply.status != nil)
     var problem = ProblemDetail(error, stores: request.method == "POST")
     if problem.kind == .unavailable, await vault.health().isSealed {
       // Without its keys the log cannot take the attempt either; what to do is what sealed says.
