@@ -14,7 +14,6 @@ import json
 import os
 import random
 import resource
-import socket
 import ssl
 import subprocess
 import threading
