@@ -6,9 +6,18 @@ public struct OffsetTime: Hashable, Sendable {
   /// Minutes east of UTC, −1439…1439.
   public let offsetMinutes: Int
 
-  /// Pairs an instant with an offset, or nil if the offset is a day or more.
+  /// Instants whose year is 0…9999 in UTC.
+  ///
+  /// A text may say a year in bounds and an offset that takes its instant out of them; what were kept
+  /// of it could not be written as a time again.
+  static let instants: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+
+  /// Pairs an instant with an offset, or nil if the offset is a day or more, or the instant lies outside
+  /// of the years 0…9999 in UTC.
   public init?(instant: Timestamp, offsetMinutes: Int) {
-    guard (-1439...1439).contains(offsetMinutes) else { return nil }
+    guard (-1439...1439).contains(offsetMinutes),
+      OffsetTime.instants.contains(instant.milliseconds)
+    else { return nil }
     self.instant = instant
     self.offsetMinutes = offsetMinutes
   }
@@ -18,7 +27,8 @@ extension OffsetTime: LosslessStringConvertible {
   /// Reads `YYYY-MM-DDThh:mm:ss[.f…](Z|±hh:mm)` (RFC 3339).
   ///
   /// Stricter than the RFC: capital `T` and `Z`, at most nine decimals (those after the third are
-  /// dropped), no leap second, and no `-00:00`, which would mean that the offset is unknown.
+  /// dropped), no leap second, no `-00:00`, which would mean that the offset is unknown, and no instant
+  /// outside of the years 0…9999 in UTC.
   public init?(_ description: String) {
     var reader = DigitReader(description)
     guard
@@ -54,9 +64,9 @@ extension OffsetTime: LosslessStringConvertible {
       offset = (hours * 60 + minutes) * (east ? 1 : -1)
     }
     guard reader.isAtEnd else { return nil }
-    self.instant = Timestamp(
-      milliseconds: civil.millisecondsSince1970 - Int64(offset) * 60_000)
-    self.offsetMinutes = offset
+    self.init(
+      instant: Timestamp(milliseconds: civil.millisecondsSince1970 - Int64(offset) * 60_000),
+      offsetMinutes: offset)
   }
 
   /// RFC 3339 at the source's offset; decimals only where the millisecond is not zero.

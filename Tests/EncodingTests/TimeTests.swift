@@ -23,8 +23,19 @@ struct TimeTests {
   @Test func noInstantTraps() {
     for milliseconds in [Int64.min, .min + 1, .max, .max - 1] {
       #expect(!Timestamp(milliseconds: milliseconds).rfc3339.isEmpty)
-      let time = OffsetTime(instant: Timestamp(milliseconds: milliseconds), offsetMinutes: 1439)
-      #expect(time?.description.isEmpty == false)
+      #expect(
+        OffsetTime(instant: Timestamp(milliseconds: milliseconds), offsetMinutes: 1439) == nil)
+    }
+  }
+
+  /// What is read can be kept: an instant out of bounds would be damage when it is read again.
+  @Test func anOffsetTakesNoInstantOutOfTheYears() {
+    for text in ["9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00+00:01"] {
+      #expect(OffsetTime(text) == nil)
+      #expect(Timestamp(rfc3339: text) == nil)
+    }
+    for text in ["9999-12-31T23:59:59+23:59", "0000-01-01T00:00:00-23:59"] {
+      #expect(OffsetTime(text)?.description == text)
     }
   }
 
