@@ -42,6 +42,8 @@ public struct AudioFormat: Sendable, Hashable {
   public static let maximumSampleRate = 1_000_000
   /// Thirty years at 192 kHz; more is a lie.
   public static let maximumFrames: Int64 = 1 << 48
+  /// Thirty-four years; more is a lie at any rate, and sums of lies would overflow.
+  public static let maximumMilliseconds: Int64 = 1 << 40
 
   /// Nil when a number is outside its bounds.
   public init?(
@@ -49,7 +51,8 @@ public struct AudioFormat: Sendable, Hashable {
     isDecodedToEnd: Bool
   ) {
     guard (1...Self.maximumChannels).contains(channels),
-      (1...Self.maximumSampleRate).contains(sampleRate), (0...Self.maximumFrames).contains(frames)
+      (1...Self.maximumSampleRate).contains(sampleRate), (0...Self.maximumFrames).contains(frames),
+      frames * 1000 / Int64(sampleRate) <= Self.maximumMilliseconds
     else { return nil }
     self.container = container
     self.codec = codec

@@ -111,6 +111,16 @@ struct AudioProbeTests {
     #expect(error?.code == .cancelled)
   }
 
+  @Test("Durations that are a lie have no format: their sums would overflow")
+  func longestDuration() {
+    for (frames, rate) in [(AudioFormat.maximumFrames, 1), (1 << 31, 1)] as [(Int64, Int)] {
+      #expect(
+        AudioFormat(
+          container: .ogg, codec: .vorbis, channels: 1, sampleRate: rate, frames: frames,
+          isDecodedToEnd: false) == nil)
+    }
+  }
+
   @Test("The answer's every field survives the wire")
   func wire() throws {
     for container in AudioFormat.Container.allCases {

@@ -82,13 +82,19 @@ extension Vault {
     let listing = CallListing(
       call: row, recordings: recordings.count, transcripts: transcripts.last?.version ?? 0,
       notes: notes.last?.version ?? 0,
-      durationMilliseconds: durations.isEmpty ? nil : durations.reduce(0, +))
+      durationMilliseconds: durations.isEmpty ? nil : durations.reduce(0, Self.sum))
     var days: [RetentionSchedule.Trigger: CivilDate] = [:]
     days[.dateOfService] = CivilDate(row.started)
     return CallFacts(
       summary: CallSummary(listing, details: details),
       recordings: recordings.map { RecordingFacts($0) },
       retention: retention.decide(class: nil, known: days))
+  }
+
+  /// The catalog is not trusted with an overflow.
+  private static func sum(_ left: Int64, _ right: Int64) -> Int64 {
+    let (sum, overflow) = left.addingReportingOverflow(right)
+    return overflow ? .max : sum
   }
 
   /// The catalog's form of a search; nil when nothing can match.
