@@ -28,6 +28,7 @@ public final class Vault: Sendable {
   let clock: any WallClock
   let gates = Gates()
   let sessions = Lock(Sessions())
+  let upkeepFailures = Lock<[VaultUpkeep: any Error]>([:])
 
   /// Opens a vault over its parts, and settles what a crash left, before anything is served.
   ///
@@ -84,13 +85,12 @@ public final class Vault: Sendable {
   public func run() async {
     var minute = 0
     while !Task.isCancelled {
-      do {
-        if minute.isMultiple(of: 60) { _ = try await sweepOrphans() }
-        try await noteProgress()
-      } catch {
-        // An orphan does no harm, and an old position costs the next start a longer look: the next
-        // round tries again, and health says what does not answer.
+      // An orphan does no harm, and an old position costs the next start a longer look: what fails is
+      // in ``health()`` until a later round succeeds.
+      if minute.isMultiple(of: 60) {
+        await attempt(.orphans) { () throws(VaultError) in _ = try await self.sweepOrphans() }
       }
+      await attempt(.position) { () throws(VaultError) in try await self.noteProgress() }
       minute += 1
       do {
         try await Task.sleep(for: .seconds(60))
@@ -98,6 +98,19 @@ public final class Vault: Sendable {
         return
       }
     }
+  }
+
+  /// Tries once, and keeps what came of it.
+  private func attempt(
+    _ upkeep: VaultUpkeep, _ step: () async throws(VaultError) -> Void
+  ) async {
+    var failure: VaultError?
+    do throws(VaultError) {
+      try await step()
+    } catch {
+      failure = error
+    }
+    upkeepFailures.withLock { [failure] in $0[upkeep] = failure }
   }
 
   /// Moves the catalog's position to the log's head, so that a start after many reads need not look at each.

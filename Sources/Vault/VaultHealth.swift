@@ -1,5 +1,6 @@
 public import Audit
 import Encoding
+import Threading
 
 /// How the vault is doing, without anything about anybody.
 public struct VaultHealth: Sendable {
@@ -11,6 +12,14 @@ public struct VaultHealth: Sendable {
   public let log: LogStatus
   /// What a start found.
   public let reconciliation: Vault.Reconciliation
+  /// Why work that nobody waits for failed the last time it was tried; what succeeded is not here.
+  public let upkeepFailures: [VaultUpkeep: any Error]
+
+  /// All work of vault and log that nobody waits for, by name, and why it fails; nil: it does not.
+  public var upkeep: [(name: String, failure: (any Error)?)] {
+    LogUpkeep.allCases.map { ("log-\($0.rawValue)", log.upkeepFailures[$0]) }
+      + VaultUpkeep.allCases.map { ($0.rawValue, upkeepFailures[$0]) }
+  }
 
   /// Why the vault cannot take or give content now, in words for an operator; empty when it can.
   public var reasons: [String] {
@@ -23,6 +32,8 @@ public struct VaultHealth: Sendable {
     default: break
     }
     if log.failure != nil { reasons.append("the log cannot commit") }
+    if log.isFull { reasons.append("the log cannot be published, and takes no more entries") }
+    if upkeepFailures[.position] != nil { reasons.append("the catalog cannot be written") }
     return reasons
   }
 }
@@ -35,6 +46,14 @@ extension Vault {
     VaultHealth(
       isSealed: keys.isSealed, catalog: try? await catalog.counts(),
       availableBytes: try? await blobs.availableBytes(), log: await log.status,
-      reconciliation: reconciliation)
+      reconciliation: reconciliation, upkeepFailures: upkeepFailures.withLock { $0 })
   }
+}
+
+/// What the vault does by itself while it runs.
+public enum VaultUpkeep: String, CaseIterable, Sendable {
+  /// Removing objects that nothing names.
+  case orphans
+  /// Noting in the catalog how far the log has come.
+  case position
 }

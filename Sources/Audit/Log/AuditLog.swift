@@ -43,7 +43,8 @@ public actor AuditLog {
   private var unpublishedLength: Int
   private var isPublishing = false
   private var waitingForPublishing: [CheckedContinuation<Void, Never>] = []
-  private var publishingFailure: (any Error)?
+  /// What failed the last time it was tried, of the work that nobody waits for.
+  private var upkeepFailures: [LogUpkeep: any Error] = [:]
 
   // Where the growing and the oldest piece of the journal begin.
   private var segment: Int64
@@ -392,10 +393,10 @@ public actor AuditLog {
     do {
       try await store.publish(publication)
     } catch {
-      publishingFailure = error
+      upkeepFailures[.publishing] = error
       throw AuditError(.unavailable, during: "publishing the log", cause: error)
     }
-    publishingFailure = nil
+    upkeepFailures[.publishing] = nil
     published = edge
     publishedNote = head.note
     unpublishedLength -= entries.reduce(0) { $0 + $1.bytes.count }
@@ -430,22 +431,22 @@ public actor AuditLog {
     let configuration = configuration
     await withTaskGroup(of: Void.self) { group in
       group.addTask {
-        await Self.repeatedly(every: configuration.aggregateInterval) {
+        await self.repeatedly(.refusals, every: configuration.aggregateInterval) {
           try await self.flushRefusals()
         }
       }
       group.addTask {
-        await Self.repeatedly(every: configuration.publishInterval) {
+        await self.repeatedly(.publishing, every: configuration.publishInterval) {
           try await self.publish()
-          try await self.releaseJournal()
+          await self.attempt(.journal) { try await self.releaseJournal() }
         }
       }
       group.addTask {
         let pace = min(configuration.heartbeatInterval, .seconds(1))
-        await Self.repeatedly(every: pace) { try await self.beatIfIdle() }
+        await self.repeatedly(.heartbeat, every: pace) { try await self.beatIfIdle() }
       }
       group.addTask {
-        await Self.repeatedly(every: configuration.partialGrace) {
+        await self.repeatedly(.partials, every: configuration.partialGrace) {
           try await self.removeSupersededPartials()
         }
       }
@@ -456,21 +457,33 @@ public actor AuditLog {
   /// Runs until cancelled.
   ///
   /// What fails is kept in ``status`` by what failed, and tried again.
-  private static func repeatedly(
-    every interval: Duration, _ step: () async throws -> Void
+  private nonisolated func repeatedly(
+    _ upkeep: LogUpkeep, every interval: Duration, _ step: () async throws -> Void
   ) async {
     while !Task.isCancelled {
-      do {
-        try await step()
-      } catch {
-        // A log that has failed says so in ``status`` and to every caller.
-      }
+      await attempt(upkeep, step)
       do {
         try await Task.sleep(for: interval)
       } catch {
         return
       }
     }
+  }
+
+  /// Tries once, and keeps what came of it.
+  private nonisolated func attempt(
+    _ upkeep: LogUpkeep, _ step: () async throws -> Void
+  ) async {
+    do {
+      try await step()
+      await note(upkeep, nil)
+    } catch {
+      await note(upkeep, error)
+    }
+  }
+
+  private func note(_ upkeep: LogUpkeep, _ failure: (any Error)?) {
+    upkeepFailures[upkeep] = failure
   }
 
   private func beatIfIdle() async throws {
@@ -494,7 +507,7 @@ public actor AuditLog {
       try await releaseJournal()
     } catch {
       // Nothing is lost: the next start reads the journal as after a crash, and says so.
-      publishingFailure = error
+      upkeepFailures[.stop] = error
     }
   }
 
@@ -507,7 +520,8 @@ public actor AuditLog {
   public var status: LogStatus {
     LogStatus(
       size: head.size, publishedSize: published.size, unpublishedLength: unpublishedLength,
-      openIntents: openIntents.count, failure: failure, publishingFailure: publishingFailure)
+      openIntents: openIntents.count, failure: failure,
+      isFull: unpublishedLength >= configuration.unpublishedLimit, upkeepFailures: upkeepFailures)
   }
 
   /// What can be read now without waiting for anything.
@@ -547,6 +561,22 @@ public struct LogStatus: Sendable {
   public let openIntents: Int
   /// Why the log takes no entries any more; nil while it does.
   public let failure: AuditError?
-  /// Why the last publishing failed; nil if it did not.
-  public let publishingFailure: (any Error)?
+  /// Whether publishing is so far behind that no more entries are taken until it goes on.
+  public let isFull: Bool
+  /// Why work that nobody waits for failed the last time it was tried; what succeeded is not here.
+  public let upkeepFailures: [LogUpkeep: any Error]
+}
+
+/// What the log does by itself while it runs.
+public enum LogUpkeep: String, CaseIterable, Sendable {
+  /// Making counted refusals durable.
+  case refusals
+  case publishing
+  /// Letting go of pieces of the journal that no start needs.
+  case journal
+  case heartbeat
+  /// Removing partial tiles that others supersede.
+  case partials
+  /// Recording the stop and publishing everything.
+  case stop
 }

@@ -66,6 +66,12 @@ struct HealthRoutes: Sendable {
         Double(counts.ciphertextBytes))
     }
     metrics.declare(
+      "callvault_upkeep_failing", .gauge,
+      help: "Whether work that nobody waits for failed the last time it was tried.")
+    for (name, failure) in health.upkeep {
+      metrics.set("callvault_upkeep_failing", [("work", name)], to: failure == nil ? 0 : 1)
+    }
+    metrics.declare(
       "callvault_vault_events_total", .counter, help: "What the vault did since it started.")
     for event in vault.counters.events {
       metrics.set("callvault_vault_events_total", [("event", event.name)], to: Double(event.count))

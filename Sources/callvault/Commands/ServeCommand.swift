@@ -101,6 +101,7 @@ enum ServeCommand {
     let hasServed = await withTaskGroup(of: Void.self) { background in
       background.addTask { await opened.log.run() }
       background.addTask { await opened.vault.run() }
+      background.addTask { await HealthWatch(vault: opened.vault, log: log).run() }
       let serving = Task {
         do {
           try await server.run()
@@ -125,6 +126,9 @@ enum ServeCommand {
       stopping.cancel()
       background.cancelAll()
       return hasServed
+    }
+    if let failure = await opened.log.status.upkeepFailures[.stop] {
+      log.write(.error, "log-not-stopped", ["cause": .string(OperatorLog.describe(failure))])
     }
     log.write(.info, "stopped")
     return hasServed
