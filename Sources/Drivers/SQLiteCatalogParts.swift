@@ -121,4 +121,12 @@ extension SQLiteCatalog {
       ) { (row) throws(DatabaseError) in try row.textRow() }
     }
   }
+
+  public func text(_ id: Identifier) async throws(VaultError) -> TextRow? {
+    try await read("reading a text") { connection in
+      try connection.first(
+        "SELECT " + .textColumns + ", sealed FROM text WHERE id = ? AND since IS NULL", id.bytes
+      ) { (row) throws(DatabaseError) in try row.textRow() }
+    }
+  }
 }

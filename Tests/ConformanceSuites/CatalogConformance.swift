@@ -277,6 +277,8 @@ public enum CatalogConformance {
         #expect(light.map(\.sealed) == [[], []])
         #expect(light.map(\.length) == [Int64(large.count), 3])
         #expect(try await again.texts(.note, of: call.id, sealed: true) == [note])
+        #expect(try await again.text(second.id) == second)
+        #expect(try await again.text(.random()) == nil)
         #expect(try await again.texts(.note, of: .random(), sealed: true).isEmpty)
       }
     ]

@@ -151,7 +151,8 @@ extension Vault {
       draft throws(VaultError) -> (CallRow, [TextRow], Int) in
       try self.allow(right, caller, purpose: purpose)
       let row = try await self.visibleCall(call, caller, &draft)
-      let all = try await self.catalog.texts(kind, of: call, sealed: true)
+      // A call may have thousands of versions of megabytes: the bytes of those chosen only.
+      let all = try await self.catalog.texts(kind, of: call, sealed: false)
       let chosen = try choose(all)
       draft.objects = [call] + chosen.map(\.id)
       return (row, chosen, all.last?.version ?? 0)
@@ -173,7 +174,10 @@ extension Vault {
       let spent = try self.spend(receipt, for: kind.opened, by: caller)
       var opened: [(TextRow, [UInt8])] = []
       var released: Int64 = 0
-      for (text, part) in zip(texts, parts) {
+      for (listed, part) in zip(texts, parts) {
+        guard let text = try await self.catalog.text(listed.id) else {
+          throw VaultError(.tampered, during: "reading a text that was listed")
+        }
         let bytes = try Envelope.open(
           text.sealed,
           with: try self.keys.partKey(at: part, wrapped: row.wrappedKey, under: spent))

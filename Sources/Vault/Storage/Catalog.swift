@@ -107,6 +107,9 @@ public protocol Catalog: Sendable {
     _ kind: TextRow.Kind, of call: Identifier, sealed: Bool
   ) async throws(VaultError) -> [TextRow]
 
+  /// A live transcript or note with its sealed bytes.
+  func text(_ id: Identifier) async throws(VaultError) -> TextRow?
+
   // MARK: Who is who
 
   /// Inserts a pending person, service or local user.
