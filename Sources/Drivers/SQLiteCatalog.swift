@@ -161,7 +161,7 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
   public func countedEntries(of subject: Identifier) async throws -> Int64 {
     try await read("counting a subject's entries") { connection in
       try connection.first("SELECT entries FROM subject_count WHERE subject = ?", subject.bytes) {
-        (row) throws(DatabaseError) in try row.integer(0)
+        (row) throws(DatabaseError) in try row.size(0)
       } ?? 0
     }
   }

@@ -35,6 +35,13 @@ extension Row {
     isNull(column) ? nil : try time(column)
   }
 
+  /// A length or a count, which is never negative and below 2^53: others would overflow in sums and ranges.
+  func size(_ column: Int32) throws(DatabaseError) -> Int64 {
+    let size = try integer(column)
+    guard (0..<1 << 53).contains(size) else { throw .notAValue }
+    return size
+  }
+
   func counts() throws(DatabaseError) -> CatalogCounts {
     CatalogCounts(
       calls: try integer(0), recordings: try integer(1), transcripts: try integer(2),
@@ -66,7 +73,7 @@ extension Row {
     RecordingRow(
       id: try identifier(0), call: try identifier(1), number: try int(2),
       generation: try int(3), stored: try time(4), blob: try value(5, BlobName.init),
-      plaintextLength: try integer(6), ciphertextLength: try integer(7), digest: try digest(8),
+      plaintextLength: try size(6), ciphertextLength: try size(7), digest: try digest(8),
       content: LookupToken(field: .content, key: try identifier(9), value: try blob(10)),
       keyID: try identifier(11),
       audio: AudioFacts(

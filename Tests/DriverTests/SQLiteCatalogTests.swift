@@ -217,6 +217,12 @@ import Vault
       ("UPDATE recording SET blob = '../../etc/passwd'", readRecording),
       ("UPDATE recording SET digest = zeroblob(31)", readRecording),
       ("UPDATE recording SET audio_condition = ''", readRecording),
+      ("UPDATE recording SET plaintext_length = -1", readRecording),
+      ("UPDATE recording SET ciphertext_length = -9223372036854775808", readRecording),
+      (
+        "INSERT OR REPLACE INTO subject_count SELECT subject, 9223372036854775807 FROM call",
+        { _ = try await $0.catalog.countedEntries(of: $0.call.subject) }
+      ),
       ("UPDATE text SET author = x''", readTexts),
       ("UPDATE text SET version = '1'; UPDATE text SET stored = NULL", readTexts),
       (

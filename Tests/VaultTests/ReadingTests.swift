@@ -335,6 +335,24 @@ import Testing
     #expect(last?.reason == .credentialRevoked)
     #expect(last?.released == 65_480)
   }
+
+  @Test func ciphertextThatStreamsUnderARevokedTokenStopsToo() async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording([UInt8](repeating: 4, count: 300_000))
+    let officer = try await practice.caller(.privacyOfficer)
+    let administrator = try await practice.administrator()
+    let error = await #expect(throws: VaultError.self) {
+      try await practice.vault.readCiphertext(of: receipt.recording, as: officer) { _, object in
+        for try await _ in object {
+          try await practice.vault.revokeToken(try #require(officer.token), as: administrator)
+        }
+      }
+    }
+    #expect(error?.code == .denied)
+    let last = try await practice.entries().last
+    #expect(last?.outcome == .partial)
+    #expect(last?.reason == .credentialRevoked)
+  }
 }
 
 extension Practice {

@@ -89,13 +89,18 @@ extension Vault {
   func caller(
     holding row: TokenRow, method: AuthMethod, via address: String, request: Identifier
   ) async throws(VaultError) -> Caller {
+    // A scope left out would widen the token.
+    let scopes = row.scopes.compactMap(Scope.init)
+    guard scopes.count == row.scopes.count else {
+      throw VaultError(.tampered, during: "reading the scopes of a token")
+    }
     let actor = Actor(
       id: row.holder, kind: row.role == .service ? .service : .person, role: row.role,
       method: method, strength: 1)
     let session = try await enter(
       row.id, as: actor, on: [row.id], via: address, request: request)
     return Caller(
-      actor: actor, role: row.role, scopes: row.scopes.compactMap(Scope.init), token: row.id,
+      actor: actor, role: row.role, scopes: scopes, token: row.id,
       expires: row.expires, session: session, request: request, via: address)
   }
 

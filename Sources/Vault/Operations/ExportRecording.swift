@@ -60,7 +60,8 @@ extension Vault {
       return object
     }
     do {
-      let result = try await body(RecordingFacts(row), Ciphertext(object: object))
+      let result = try await body(
+        RecordingFacts(row), Ciphertext(object: object, stillAllowed: stillAllowed(caller)))
       await object.close()
       discard(try await record(intent.closing(.success, released: 0)))
       return result
@@ -77,20 +78,25 @@ extension Vault {
   /// The bytes of an object in order, as they lie.
   public struct Ciphertext: AsyncSequence, Sendable {
     let object: any BlobReader
+    let stillAllowed: @Sendable () throws(VaultError) -> Void
 
     public struct Iterator: AsyncIteratorProtocol {
       let object: any BlobReader
+      let stillAllowed: @Sendable () throws(VaultError) -> Void
       var offset: Int64 = 0
 
       public mutating func next() async throws(VaultError) -> [UInt8]? {
         let count = Swift.min(object.length - offset, 1 << 16)
         guard count > 0 else { return nil }
+        try stillAllowed()
         let bytes = try await object.read(at: offset, count: Int(count))
         offset += count
         return bytes
       }
     }
 
-    public func makeAsyncIterator() -> Iterator { Iterator(object: object) }
+    public func makeAsyncIterator() -> Iterator {
+      Iterator(object: object, stillAllowed: stillAllowed)
+    }
   }
 }

@@ -112,6 +112,10 @@ extension Vault {
         }
         let source = try await self.recordingSource(
           key, from: object, length: recording.ciphertextLength)
+        // What a client is told of the length must be what the segments hold.
+        guard source.length == recording.plaintextLength else {
+          throw VaultError(.tampered, during: "opening a recording")
+        }
         return RecordingReader(
           RecordingFacts(recording), logIndex: index, source: source,
           stillAllowed: self.stillAllowed(caller))
@@ -151,7 +155,7 @@ extension Vault {
   }
 
   /// A check for each segment that the caller's credential has not ended since.
-  private func stillAllowed(_ caller: Caller) -> @Sendable () throws(VaultError) -> Void {
+  func stillAllowed(_ caller: Caller) -> @Sendable () throws(VaultError) -> Void {
     { [sessions, clock] () throws(VaultError) in
       guard let token = caller.token else { return }
       if sessions.withLock({ $0.hasEnded(token) }) {

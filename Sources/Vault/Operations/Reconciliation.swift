@@ -1,5 +1,6 @@
 import Audit
 import Encoding
+import Threading
 
 extension Vault {
   /// What a start found and put right.
@@ -166,7 +167,10 @@ extension Vault {
   /// Removes objects that nothing names and nobody has touched for a day: what a crash left between
   /// an object and its row.
   func sweepOrphans() async throws(VaultError) -> Int {
-    let old = Timestamp(milliseconds: now.milliseconds - 86_400_000)
+    // After a jump forward an object that is on its way in looks a day old.
+    let reading = clock.read()
+    guard reading.state != .stepped else { return 0 }
+    let old = Timestamp(milliseconds: reading.milliseconds - 86_400_000)
     var swept = 0
     var cursor: BlobName?
     while true {

@@ -73,6 +73,9 @@ public final class RecordingReader: Sendable {
 
 /// The plaintext of an object, decrypted range by range.
 protocol RecordingSource: Sendable {
+  /// Bytes of plaintext.
+  var length: Int64 { get }
+
   /// Reads `count` bytes from `offset`, fewer only at the end.
   func read(at offset: Int64, count: Int) async throws(VaultError) -> [UInt8]
 

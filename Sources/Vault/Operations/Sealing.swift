@@ -87,6 +87,7 @@ extension Vault {
 /// for less than a segment at a time.
 actor SealedSource: RecordingSource {
   nonisolated let layout: EnvelopeLayout
+  nonisolated var length: Int64 { layout.plaintextLength }
   private var opener: EnvelopeOpener
   private let object: any BlobReader
   private var last: (index: Int64, plaintext: [UInt8])?

@@ -166,8 +166,9 @@ extension Vault {
     guard let row = try await catalog.recording(in: call, content: sealed.candidates),
       let index = row.logIndex
     else { return nil }
-    _ = try await record(intent.closing(.refused, because: .duplicate))
+    // First, because failing after the outcome would account for the attempt twice.
     try await blobs.remove(sealed.blob)
+    _ = try await record(intent.closing(.refused, because: .duplicate))
     counters.count(.recordingsRepeated)
     return RecordingReceipt(
       recording: row.id, call: call, number: row.number, digest: row.digest,
