@@ -37,7 +37,7 @@ check: bootstrap lint wording build
 
 lint:
 	@echo "== swift format lint"
-	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks
 
 wording:
 	@echo "== wording"

@@ -41,6 +41,12 @@ before=$(snapshot "$data")
 expect 5 'exists' "$cv" init --data "$data" --keys "$SCRATCH/keys"
 expect 2 '' "$cv" init --data "$SCRATCH/file"
 expect 1 'running' "$cv" list --data "$data"
+# The doctor names a damaged ring and a missing catalog.
+cp -r "$data" "$SCRATCH/ill"
+printf '\0' | dd of="$SCRATCH/ill/keys/ring" bs=1 seek=100 conv=notrunc status=none
+expect 7 'not what was written' "$cv" doctor --data "$SCRATCH/ill" --keys "$SCRATCH/keys"
+rm "$SCRATCH/ill/catalog.sqlite"
+expect 7 'catalog.sqlite is missing' "$cv" doctor --data "$SCRATCH/ill" --keys "$SCRATCH/keys"
 mv "$SCRATCH/keys" "$SCRATCH/away"
 expect 6 'key' "$cv" serve --data "$data" --keys "$SCRATCH/keys" --listen 127.0.0.1:0
 mv "$SCRATCH/away" "$SCRATCH/keys"

@@ -25,7 +25,8 @@ enum DoctorCommand {
       (7, "the catalog or the log is damaged"),
     ],
     discussion: [
-      "Needs no service and no keys. While a service runs the catalog is not read in depth."
+      "Needs no service; tries whether the root key opens the key ring. While a service runs the "
+        + "catalog is not read in depth."
     ]
   ) { arguments, terminal in
     let layout = StorageLayout(root: try dataDirectory(arguments))
@@ -37,6 +38,7 @@ enum DoctorCommand {
     machine(&findings)
     certificate(layout, settings, &findings)
     space(layout, &findings)
+    pieces(layout, settings, keys: keys, &findings)
     if isFree {
       await catalog(layout, &findings)
     } else {
@@ -169,6 +171,42 @@ enum DoctorCommand {
         Finding(
           "keys", .red, "there is no \(keys): the vault cannot be unsealed",
           "mount the key volume, or set `keys` in callvault.yaml"))
+    }
+  }
+
+  /// What a vault cannot be without, and whether the key opens the ring: `serve` refuses all of it too,
+  /// but at a worse time.
+  private static func pieces(
+    _ layout: StorageLayout, _ settings: Settings, keys: String, _ findings: inout [Finding]
+  ) {
+    let missing = [layout.catalog, layout.journal, layout.objects, layout.keys + "/ring"]
+      .filter { MachineFacts.file($0) == nil }
+    for path in missing {
+      findings.append(
+        Finding("pieces", .damaged, "\(path) is missing", "restore it from the last backup"))
+    }
+    guard missing.isEmpty else { return }
+    do {
+      _ = try KeyRing.open(
+        custodian: try Unsealing.custodian(keys: keys, passphraseFile: settings.passphraseFile),
+        store: Unsealing.store(layout))
+      findings.append(Finding("key ring", .good, "the root key opens it"))
+    } catch {
+      switch (error as? VaultError)?.code {
+      case .tampered:
+        findings.append(
+          Finding(
+            "key ring", .damaged, "\(layout.keys)/ring is not what was written",
+            "restore it from the last backup of `keys`; without it no recording opens"))
+      case .sealed:
+        findings.append(
+          Finding(
+            "key ring", .red, "the root key is not there or is another's: \(keys)",
+            "mount the key volume, or set `keys` in callvault.yaml"))
+      default:
+        findings.append(
+          Finding("key ring", .red, "it cannot be read: \(error)", "see its owner and mode"))
+      }
     }
   }
 

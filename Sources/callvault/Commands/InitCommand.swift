@@ -50,6 +50,24 @@ enum InitCommand {
     } catch {
       throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
     }
+    do {
+      return try await make(
+        layout, host: host, keys: keys, passphraseFile: passphraseFile, telling: terminal)
+    } catch {
+      // The place was empty, so whatever is in it now was begun here; deleting a key by itself is
+      // nothing a program should do.
+      terminal.note(
+        "What was begun in \(root) and \(keys) protects nothing yet: remove it, then run init again."
+      )
+      throw error
+    }
+  }
+
+  private static func make(
+    _ layout: StorageLayout, host: String, keys: String, passphraseFile: String?,
+    telling terminal: Terminal
+  ) async throws -> Int32 {
+    let root = layout.root
     try makeFolder(root)
     // Made by somebody else, it may be open to others.
     guard unsafe chmod(root, 0o700) == 0 else {
