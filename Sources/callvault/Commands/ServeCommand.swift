@@ -62,7 +62,8 @@ enum ServeCommand {
     let server: Server
     do {
       server = try makeServer(
-        opened, listen: listen ?? settings.listen, arguments: arguments, log: operatorLog)
+        opened, listen: listen ?? settings.listen, arguments: arguments,
+        openFiles: hardening.openFiles, log: operatorLog)
     } catch {
       await opened.close()
       throw error
@@ -135,7 +136,8 @@ enum ServeCommand {
   }
 
   private static func makeServer(
-    _ opened: OpenedVault, listen: ListenAddressText, arguments: Arguments, log: OperatorLog
+    _ opened: OpenedVault, listen: ListenAddressText, arguments: Arguments,
+    openFiles: UInt64, log: OperatorLog
   ) throws -> Server {
     let settings = opened.settings
     let metrics = MetricsRegistry()
@@ -164,6 +166,10 @@ enum ServeCommand {
         .unix(path: opened.layout.socket, mode: 0o666),
       ], hosts: hosts)
     configuration.limits.bodyBytes = max(settings.recordingLimit, 64 << 20)
+    // Clients must not take the last descriptor: the log and the catalog need some, and Dispatch ends
+    // the process when it gets none. A request holds two, its connection and its object.
+    let spare = Int(clamping: openFiles) - 128
+    configuration.limits.connections = min(configuration.limits.connections, max(16, spare / 2))
     configuration.refusal = CallVaultAPI.refusal
     configuration.report = { event in
       CallVaultAPI.report(event, metrics: metrics, log: log)
