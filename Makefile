@@ -65,7 +65,7 @@ fuzz: build
 torture: build
 	@for round in $$(seq 1 $(or $(ROUNDS),10)); do \
 	  echo "== round $$round"; \
-	  swift test --skip-build --disable-xctest --filter 'DurableTests|AuditLogTests|DriverTests|AudioProbeTests' \
+	  CALLVAULT_TORTURE=1 swift test --skip-build --disable-xctest --filter 'CrowdTests|DurableTests|AuditLogTests|DriverTests|AudioProbeTests' \
 	    || exit 1; \
 	done
 	@echo "== kills"
