@@ -91,15 +91,51 @@ public final class CallVaultAPI: Handler {
         .methodNotAllowed, "This path takes: \(methods.joined(separator: ", ")).",
         fields: [.init(name: "Allow", value: methods.joined(separator: ", "))])
     case .route(let route, let variables):
-      var known: Caller?
-      if case .known = route.access {
-        known = try await authenticate(request, requestID: requestID)
+      guard case .known(let action) = route.access else {
+        return try await run(route, variables, request, requestID, by: nil, body, reply)
       }
-      try check(request, body: body, against: route)
-      try await route.handle(
-        RequestContext(
-          request: request, requestID: requestID, route: route, variables: variables,
-          known: known, body: body, reply: reply))
+      let caller = try await authenticate(request, requestID: requestID)
+      do {
+        try await run(route, variables, request, requestID, by: caller, body, reply)
+      } catch {
+        try await vault.accountUnread(
+          action, by: caller, asking: "\(request.method) /\(request.path.joined(separator: "/"))",
+          because: Self.unreadReason(error))
+        throw error
+      }
+    }
+  }
+
+  private func run(
+    _ route: Route, _ variables: [String: String], _ request: Request, _ requestID: Identifier,
+    by known: Caller?, _ body: RequestBody, _ reply: Reply
+  ) async throws {
+    try check(request, body: body, against: route)
+    try await route.handle(
+      RequestContext(
+        request: request, requestID: requestID, route: route, variables: variables,
+        known: known, body: body, reply: reply))
+  }
+
+  /// What the log says of a request that could not be read.
+  private static func unreadReason(_ error: any Error) -> Reason {
+    switch error {
+    case let problem as ProblemDetail:
+      switch problem.kind {
+      case .notFound: .notFound
+      case .tooLarge: .tooLarge
+      case .unsupportedType: .unsupported
+      case .purposeRequired: .purposeMissing
+      default: .malformed
+      }
+    case let broken as HTTPError:
+      switch broken.code {
+      case .closed, .timeout: .clientGone
+      case .tooLarge: .tooLarge
+      default: .malformed
+      }
+    case is CancellationError: .clientGone
+    default: .malformed
     }
   }
 

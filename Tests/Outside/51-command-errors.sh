@@ -57,6 +57,9 @@ expect 2 'listen' "$cv" serve --data "$data" --keys "$SCRATCH/keys" --listen non
 printf 'correct horse battery staple\n' > "$SCRATCH/passphrase"; printf 'wrong\n' > "$SCRATCH/wrong"
 chmod 600 "$SCRATCH/passphrase" "$SCRATCH/wrong"
 expect 2 '12 bytes' "$cv" init --data "$SCRATCH/phrased" --passphrase-file "$SCRATCH/wrong"
+chmod 644 "$SCRATCH/passphrase"
+expect 2 'read by others' "$cv" init --data "$SCRATCH/phrased" --passphrase-file "$SCRATCH/passphrase"
+chmod 600 "$SCRATCH/passphrase"
 expect 0 '' "$cv" init --data "$SCRATCH/phrased" --passphrase-file "$SCRATCH/passphrase"
 expect 6 'passphrase' "$cv" serve --data "$SCRATCH/phrased" --passphrase-file "$SCRATCH/wrong" --listen 127.0.0.1:0
 

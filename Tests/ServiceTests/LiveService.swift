@@ -170,6 +170,13 @@ final class LiveService: Sendable {
     return ["\(try #require(counts))"] + objects
   }
 
+  /// Entries of the log that one request made.
+  func entries(ofRequest request: Identifier) async throws -> [Entry] {
+    var filter = EntryFilter()
+    filter.request = request
+    return try await log.entries(matching: filter, limit: 100).entries.map { $0.entry }
+  }
+
   /// Entries of the log with this action.
   func entries(_ action: Action) async throws -> [Entry] {
     var filter = EntryFilter()

@@ -306,10 +306,18 @@ import Threading
         #expect(problem["request_id"]?.string == answer["Request-Id"], "\(place)")
         #expect(answer["X-Content-Type-Options"] == "nosniff", "\(place)")
         #expect(answer["Cache-Control"] == "no-store", "\(place)")
+        if one.role != nil, one.status != 405, !Self.isBelowACheckpoint(one) {
+          let id = try #require(problem["request_id"]?.string.flatMap { Identifier($0) })
+          let attempts = try await service.entries(ofRequest: id).filter {
+            // The first use of a token is an entry of its own.
+            $0.phase != .outcome && $0.action != .authSignIn
+          }
+          #expect(attempts.count == 1, "accounted \(attempts.count) times: \(place)")
+        }
         // Whatever is answered is documented.
         let path = target.split(separator: "?")[0].split(separator: "/").map(String.init)
         for operation in description.operations where operation.method == one.method {
-          let elements = Route("GET", operation.path) { _ in }
+          let elements = Route("GET", operation.path, .open) { _ in }
           if elements.match(path) != nil {
             #expect(operation.statuses.contains(String(one.status)), "undocumented: \(place)")
           }
@@ -319,6 +327,39 @@ import Threading
       #expect(
         try await service.entries(.authTokenCreated).filter { $0.outcome == .success }.count
           == tokenCount)
+    }
+  }
+
+  /// What is read below a checkpoint belongs to the entry of that checkpoint.
+  private static func isBelowACheckpoint(_ one: Case) -> Bool {
+    one.target.hasPrefix("/v1/audit/") && one.status == 404
+  }
+
+  @Test func whatCannotBeReadIsAnAttemptAndSaysWhichOne() async throws {
+    try await LiveService.run { service in
+      let token = try await service.token("operator")
+      let (call, _) = try await service.recording([1, 2, 3], token: token)
+      let json = ["Content-Type": "application/json"]
+      let cases: [(String, String, [String: String], String?, Action, Reason)] = [
+        ("POST", "/v1/calls", json, "{", .callCreated, .malformed),
+        ("POST", "/v1/calls", ["Content-Type": "text/xml"], "<a/>", .callCreated, .unsupported),
+        (
+          "POST", "/v1/calls", json, String(repeating: " ", count: 70_000), .callCreated, .tooLarge
+        ),
+        ("GET", "/v1/calls?limit=0", [:], nil, .search, .malformed),
+        ("GET", "/v1/calls/no-id", [:], nil, .callOpened, .notFound),
+        ("POST", "/v1/calls/\(call)/notes", json, "{\"text\":7}", .noteStored, .malformed),
+        ("DELETE", "/v1/tokens/no-id", [:], nil, .authTokenRevoked, .notFound),
+      ]
+      for (method, target, headers, body, action, reason) in cases {
+        let answer = try await service.send(
+          method, target, token: token, headers: headers, body: body.map { Array($0.utf8) })
+        let id = try #require(answer["Request-Id"].flatMap { Identifier($0) })
+        let entries = try await service.entries(ofRequest: id)
+        #expect(entries.map(\.action) == [action], "\(method) \(target)")
+        #expect(entries.map(\.reason) == [reason], "\(method) \(target)")
+        #expect(entries.allSatisfy { $0.outcome == .refused && $0.commits[.filter] != nil })
+      }
     }
   }
 

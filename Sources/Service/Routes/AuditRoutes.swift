@@ -13,15 +13,21 @@ struct AuditRoutes: Sendable {
 
   var routes: [Route] {
     [
-      Route("GET", "/v1/audit/checkpoint") { context in try await checkpoint(context) },
-      Route("GET", "/v1/audit/checkpoints") { context in try await months(context) },
-      Route("GET", "/v1/audit/checkpoints/{month}", query: ["from"]) { context in
-        try await history(context)
+      Route("GET", "/v1/audit/checkpoint", .known(.auditRead)) { context in
+        try await checkpoint(context)
       },
-      Route("GET", "/v1/audit/tile/{…}") { context in try await tile(context) },
-      Route("GET", "/v1/audit/proof/{index}") { context in try await proof(context) },
+      Route("GET", "/v1/audit/checkpoints", .known(.auditRead)) { context in
+        try await months(context)
+      },
       Route(
-        "GET", "/v1/audit/entries",
+        "GET", "/v1/audit/checkpoints/{month}", .known(.auditRead), query: ["from"]
+      ) { context in try await history(context) },
+      Route("GET", "/v1/audit/tile/{…}", .known(.auditRead)) { context in try await tile(context) },
+      Route("GET", "/v1/audit/proof/{index}", .known(.auditRead)) { context in
+        try await proof(context)
+      },
+      Route(
+        "GET", "/v1/audit/entries", .known(.auditRead),
         query: ["first", "action", "object", "actor", "request", "since", "until", "limit"]
       ) { context in try await entries(context) },
     ]
@@ -44,8 +50,8 @@ struct AuditRoutes: Sendable {
 
   /// A month may be long, so it is given out in pieces; the reader asks on from where it is.
   private func history(_ context: RequestContext) async throws {
-    try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
     let offset = try context.queryInteger("from", in: 0...(1 << 53) - 1) ?? 0
+    try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
     guard let month = context.variables["month"],
       let bytes = try await log.history(of: month, from: offset, count: 1 << 20)
     else { throw ProblemDetail.notFound }

@@ -1,3 +1,4 @@
+import Audit
 import Cryptography
 import Encoding
 import HTTP
@@ -13,16 +14,16 @@ struct CallRoutes: Sendable {
 
   var routes: [Route] {
     [
-      Route("POST", "/v1/calls", body: .object(limit: 65_536)) { context in
+      Route("POST", "/v1/calls", .known(.callCreated), body: .object(limit: 65_536)) { context in
         try await create(context)
       },
       Route(
-        "GET", "/v1/calls",
+        "GET", "/v1/calls", .known(.search),
         query: [
           "from", "to", "party", "extension", "agent", "location", "direction", "cursor", "limit",
         ]
       ) { context in try await list(context) },
-      Route("GET", "/v1/calls/{call}") { context in try await show(context) },
+      Route("GET", "/v1/calls/{call}", .known(.callOpened)) { context in try await show(context) },
     ]
   }
 

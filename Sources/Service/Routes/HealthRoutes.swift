@@ -11,24 +11,24 @@ struct HealthRoutes: Sendable {
 
   var routes: [Route] {
     [
-      Route("GET", "/v1/health/live", access: .open) { context in
+      Route("GET", "/v1/health/live", .open) { context in
         try await context.reply.send(200, json: ["status": "live"])
       },
-      Route("GET", "/v1/health/ready", access: .open) { context in
+      Route("GET", "/v1/health/ready", .open) { context in
         let reasons = await vault.health().reasons
         var document = JSONObject()
         document["status"] = .string(reasons.isEmpty ? "ready" : "not-ready")
         if !reasons.isEmpty { document["reasons"] = .array(reasons.map { .string($0) }) }
         try await context.reply.send(reasons.isEmpty ? 200 : 503, json: document)
       },
-      Route("GET", "/metrics") { context in
+      Route("GET", "/metrics", .known(.auditRead)) { context in
         try await vault.admitMetricsReader(context.caller)
         await measure()
         try await context.reply.send(
           200, type: "text/plain; version=0.0.4; charset=utf-8",
           body: Array(metrics.exposition().utf8))
       },
-      Route("GET", "/openapi.json", access: .open) { context in
+      Route("GET", "/openapi.json", .open) { context in
         try await context.reply.send(
           200, type: "application/json", body: Self.openAPI, isStorable: true)
       },

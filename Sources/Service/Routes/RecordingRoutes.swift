@@ -10,24 +10,31 @@ struct RecordingRoutes: Sendable {
 
   var routes: [Route] {
     [
-      Route("POST", "/v1/calls/{call}/recordings", body: .file) { context in
-        try await store(context)
-      },
-      Route("GET", "/v1/recordings/{recording}/audio") { context in try await play(context) },
-      Route("HEAD", "/v1/recordings/{recording}/audio") { context in try await play(context) },
       Route(
-        "POST", "/v1/recordings/{recording}/playback", body: .optionalObject(limit: 4096)
+        "POST", "/v1/calls/{call}/recordings", .known(.recordingStored), body: .file
+      ) { context in try await store(context) },
+      Route("GET", "/v1/recordings/{recording}/audio", .known(.recordingOpened)) { context in
+        try await play(context)
+      },
+      Route("HEAD", "/v1/recordings/{recording}/audio", .known(.recordingOpened)) { context in
+        try await play(context)
+      },
+      Route(
+        "POST", "/v1/recordings/{recording}/playback", .known(.recordingPlayback),
+        body: .optionalObject(limit: 4096)
       ) { context in try await grant(context) },
-      Route("GET", "/v1/playback/{grant}", access: .open) { context in
+      Route("GET", "/v1/playback/{grant}", .open) { context in
         try await playGranted(context)
       },
-      Route("HEAD", "/v1/playback/{grant}", access: .open) { context in
+      Route("HEAD", "/v1/playback/{grant}", .open) { context in
         try await playGranted(context)
       },
-      Route("GET", "/v1/recordings/{recording}/ciphertext") { context in
+      Route("GET", "/v1/recordings/{recording}/ciphertext", .known(.recordingExported)) { context in
         try await ciphertext(context)
       },
-      Route("POST", "/v1/recordings/{recording}/export") { context in try await export(context) },
+      Route("POST", "/v1/recordings/{recording}/export", .known(.recordingExported)) { context in
+        try await export(context)
+      },
     ]
   }
 

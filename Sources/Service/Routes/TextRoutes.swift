@@ -1,3 +1,4 @@
+import Audit
 import Cryptography
 import Encoding
 import Vault
@@ -9,15 +10,18 @@ struct TextRoutes: Sendable {
   var routes: [Route] {
     [
       Route(
-        "POST", "/v1/calls/{call}/transcripts", body: .object(limit: Transcript.Limits.bytes)
+        "POST", "/v1/calls/{call}/transcripts", .known(.transcriptStored),
+        body: .object(limit: Transcript.Limits.bytes)
       ) { context in try await storeTranscript(context) },
-      Route("GET", "/v1/calls/{call}/transcripts", query: ["version"]) { context in
-        try await readTranscript(context)
+      Route(
+        "GET", "/v1/calls/{call}/transcripts", .known(.transcriptOpened), query: ["version"]
+      ) { context in try await readTranscript(context) },
+      Route(
+        "POST", "/v1/calls/{call}/notes", .known(.noteStored), body: .object(limit: 131_072)
+      ) { context in try await storeNote(context) },
+      Route("GET", "/v1/calls/{call}/notes", .known(.noteOpened)) { context in
+        try await readNotes(context)
       },
-      Route("POST", "/v1/calls/{call}/notes", body: .object(limit: 131_072)) { context in
-        try await storeNote(context)
-      },
-      Route("GET", "/v1/calls/{call}/notes") { context in try await readNotes(context) },
     ]
   }
 

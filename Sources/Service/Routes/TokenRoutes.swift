@@ -9,15 +9,16 @@ struct TokenRoutes: Sendable {
 
   var routes: [Route] {
     [
-      Route("POST", "/v1/tokens", body: .object(limit: 16_384)) { context in
+      Route("POST", "/v1/tokens", .known(.authTokenCreated), body: .object(limit: 16_384)) {
+        context in
         try await create(context)
       },
-      Route("GET", "/v1/tokens") { context in
+      Route("GET", "/v1/tokens", .known(.authTokenListed)) { context in
         let tokens = try await vault.tokens(as: context.caller)
         try await context.reply.send(
           200, json: ["tokens": .array(tokens.map { .object($0.json) })])
       },
-      Route("DELETE", "/v1/tokens/{token}") { context in
+      Route("DELETE", "/v1/tokens/{token}", .known(.authTokenRevoked)) { context in
         try await vault.revokeToken(context.identifier("token"), as: context.caller)
         try await context.reply.start(204, length: nil)
         try await context.reply.finish()

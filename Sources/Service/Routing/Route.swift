@@ -1,3 +1,4 @@
+import Audit
 import HTTP
 
 /// One operation of the API: a method and a path, what it takes, and what answers it.
@@ -18,8 +19,9 @@ struct Route: Sendable {
   enum Access: Sendable {
     /// Anyone.
     case open
-    /// A caller who proved who they are; what they may do is decided further down.
-    case known
+    /// A caller who proved who they are; what they may do is decided further down. A request that is
+    /// never read so far is in the log as an attempt at this action.
+    case known(Action)
   }
 
   /// The body the route takes.
@@ -44,7 +46,7 @@ struct Route: Sendable {
   let handle: @Sendable (RequestContext) async throws -> Void
 
   init(
-    _ method: String, _ template: String, access: Access = .known, body: Body = .none,
+    _ method: String, _ template: String, _ access: Access, body: Body = .none,
     query: [String] = [], handle: @escaping @Sendable (RequestContext) async throws -> Void
   ) {
     self.method = method

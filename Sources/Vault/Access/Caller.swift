@@ -1,5 +1,6 @@
 public import Audit
 public import Encoding
+import Threading
 
 /// Who asks, proved: made by ``Vault/authenticate(token:via:request:)`` and its siblings, and by nothing else.
 public struct Caller: Sendable {
@@ -17,6 +18,8 @@ public struct Caller: Sendable {
   public let request: Identifier
   /// The address the request came over; the log holds a commitment to it.
   public let via: String
+  /// Whether this request's attempt has its place in the log yet.
+  let account = AttemptAccount()
 
   init(
     actor: Actor, role: Role, scopes: [Scope], token: Identifier?, expires: Timestamp?,
@@ -33,4 +36,16 @@ public struct Caller: Sendable {
   }
 
   public var confinement: Confinement { Confinement(scopes) }
+}
+
+/// Whether the operation that a request asked for has begun its account.
+///
+/// An operation accounts for its attempt itself. A request that breaks off before it reaches one, in
+/// a body that cannot be read, must not thereby stay out of the log, nor be in it twice.
+final class AttemptAccount: Sendable {
+  private let begun = Lock(false)
+
+  var hasBegun: Bool { begun.withLock { $0 } }
+
+  func begin() { begun.withLock { $0 = true } }
 }

@@ -1,4 +1,4 @@
-import Audit
+public import Audit
 import Encoding
 
 /// What every operation does around its own work: one account of each attempt, whatever becomes of it.
@@ -8,6 +8,7 @@ extension Vault {
     _ action: Action, _ phase: Phase, by caller: Caller, on objects: [Identifier] = [],
     parts: [PartName] = [], purpose: PurposeOfUse? = nil
   ) -> EntryDraft {
+    caller.account.begin()
     var draft = EntryDraft(action, phase, by: caller.actor, on: objects, parts: parts)
     draft.session = caller.session
     draft.request = caller.request
@@ -15,6 +16,28 @@ extension Vault {
     draft.policy = policy.hash
     draft.commits[.via] = Array(caller.via.utf8.prefix(256))
     return draft
+  }
+
+  /// Accounts for an attempt that ended before an operation had begun: the request could not be read.
+  ///
+  /// Where an operation has begun, it has accounted for the attempt, and nothing is added.
+  ///
+  /// - Parameters:
+  ///   - action: what the request would have been.
+  ///   - caller: who asked.
+  ///   - request: what was asked for; the entry commits to its first 1024 bytes.
+  ///   - reason: why it ended; ``Reason/clientGone`` is a failure, the others are refusals.
+  /// - Throws: ``VaultError/Code/unavailable`` if the log cannot take the entry.
+  public func accountUnread(
+    _ action: Action, by caller: Caller, asking request: String, because reason: Reason
+  ) async throws(VaultError) {
+    guard !caller.account.hasBegun else { return }
+    var draft = draft(action, .single, by: caller)
+    draft.outcome = reason == .clientGone ? .failed : .refused
+    draft.reason = reason
+    draft.commits[.filter] = Array(request.utf8.prefix(1024))
+    counters.refused(reason)
+    discard(try await record(draft))
   }
 
   /// Makes an entry durable.

@@ -48,10 +48,12 @@ extension Vault {
         }
       }
     }
-    let holder = try await introduce(
-      role == .service ? .service : .person, named: name, by: caller.actor,
-      request: caller.request)
-    let token = try AccessToken.random()
+    let (holder, token) = try await checked(&draft) { _ throws(VaultError) in
+      let holder = try await self.introduce(
+        role == .service ? .service : .person, named: name, by: caller.actor,
+        request: caller.request)
+      return (holder, try AccessToken.random())
+    }
     let now = now
     let rights = policy.rights(of: role, with: scopes)
     let row = TokenRow(

@@ -31,20 +31,12 @@ enum Unsealing {
 
   /// The first line of a file, in locked memory.
   static func passphrase(_ path: String) throws(CommandFailure) -> SecretBytes {
-    let bytes: [UInt8]
     do {
-      bytes = try UserFile.whole(path, limit: 4096)
+      return try KeyFileCustodian.passphrase(in: path)
     } catch {
-      throw CommandFailure(.usage, "the passphrase cannot be read: \(error.sentence)")
-    }
-    let line = Array(bytes.prefix { $0 != 0x0A && $0 != 0x0D })
-    guard !line.isEmpty else {
-      throw CommandFailure(.usage, "\(path): there is no passphrase on the first line")
-    }
-    do {
-      return try SecretBytes(copying: line)
-    } catch {
-      throw CommandFailure(.internal, "the passphrase cannot be kept in locked memory: \(error)")
+      throw CommandFailure(
+        error.code == .sealed ? .usage : .internal,
+        "\(path): \(error.detail ?? "the passphrase cannot be read")")
     }
   }
 }
