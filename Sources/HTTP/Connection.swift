@@ -93,6 +93,8 @@ actor Connection: Exchange, EventReceiver {
   private var peerIsDone = false
   private var isAborted = false
   private var isStopping = false
+  /// Our last byte was sent: from here on both sides being done is the proper end.
+  private var isClosing = false
   private var isIdle = false
   /// The connection ended while nothing was going on: there is no response to be lost.
   private var endedIdle = false
@@ -239,7 +241,11 @@ extension Connection {
       isWritable = true
       wake(.write)
     }
-    if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 || clientLeft { abort() }
+    // Once both sides have sent their last byte there is a hang-up, too. The kernel may still be
+    // delivering our response then, and a cut would take it back.
+    let isBroken =
+      events & EPOLLERR.rawValue != 0 || (events & EPOLLHUP.rawValue != 0 && !isClosing)
+    if isBroken || clientLeft { abort() }
   }
 
   /// Whether the client has closed while its request is in hand.
@@ -447,19 +453,25 @@ extension Connection {
   /// Closing while its bytes lie unread would reset the connection, and the client might lose what
   /// it has not yet read (RFC 9112, 9.6).
   private func linger() async {
+    let deadline = Monotonic.after(site.limits.lingerTime)
+    func patience() -> Patience {
+      .until(min(deadline, Monotonic.after(site.limits.lingerPause)))
+    }
+    isClosing = true
+    // A client that reads slowly has left no room yet for the word that nothing more follows.
+    while !isAborted, case .wantsWrite = transport.closeNotify() {
+      isWritable = false
+      do { try await wait(.write, patience()) } catch { return }
+    }
     guard !isAborted else { return }
     transport.closeWriting()
     if endedIdle { return }
-    let deadline = Monotonic.after(site.limits.lingerTime)
-    var left = 64 << 20
-    while left > 0, !peerIsDone || isReadable {
+    while !peerIsDone || isReadable {
       switch transport.discard() {
-      case .done(let count):
-        left -= count
-        await takeTurns()
+      case .done: await takeTurns()
       case .wantsRead:
         isReadable = false
-        do { try await wait(.read, .until(deadline)) } catch { return }
+        do { try await wait(.read, patience()) } catch { return }
       case .end, .failed, .wantsWrite: return
       }
       if Monotonic.now >= deadline || isAborted { return }
@@ -559,10 +571,11 @@ extension Connection {
 
   /// Sends the response to a request that the handler did not answer; the connection ends with it.
   private func refuse(_ error: HTTPError, method: String?) async {
-    guard !isAborted, let status = error.status else { return }
-    if method == nil || error.code != .internalFault {
+    guard !isAborted else { return }
+    if error.code != .closed, method == nil || error.code != .internalFault {
       site.configuration.report(.refused(error, peer))
     }
+    guard let status = error.status else { return }
     let refusal = Refusal(status: status, detail: error.detail, method: method)
     do throws(HTTPError) {
       var bytes: [UInt8]

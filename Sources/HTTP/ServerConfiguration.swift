@@ -72,8 +72,11 @@ public struct ServerLimits: Sendable {
   public var requestTime = Duration.seconds(3_600)
   /// Bytes of an unread body that are read and dropped to keep a connection.
   public var drainBytes = 262_144
-  /// How long a closed connection is read so that the client sees the last response.
-  public var lingerTime = Duration.seconds(2)
+  /// How long a closed connection is read so that the client sees the last response: in all, as
+  /// long as something comes.
+  public var lingerTime = Duration.seconds(30)
+  /// The longest silence meanwhile.
+  public var lingerPause = Duration.seconds(5)
   public var connections = 4_096
   /// Of one IPv4 address or one IPv6 /64 network, or of one user on a unix socket.
   public var connectionsPerAddress = 512

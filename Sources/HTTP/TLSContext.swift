@@ -149,10 +149,11 @@ final class TLSSession {
   }
 
   /// Tells the client that no more bytes follow, so that it can tell the end from a cut.
-  func closeNotify() {
-    guard !failed else { return }  // After a fatal error SSL_shutdown must not be called.
+  func closeNotify() -> Transfer {
+    guard !failed else { return .failed }  // After a fatal error SSL_shutdown must not be called.
     ERR_clear_error()
-    _ = unsafe SSL_shutdown(handle)
+    let result = unsafe SSL_shutdown(handle)
+    return result >= 0 ? .done(0) : outcome(of: result)  // 0: the client's own has yet to come.
   }
 
   /// The client's certificate in DER, or nil when none was asked for.

@@ -73,10 +73,15 @@ final class Transport {
     }
   }
 
-  /// Says that nothing more will be sent, so that the peer can tell the end from a cut.
+  /// Says under TLS that nothing more will be sent, so that the peer can tell the end from a cut.
+  func closeNotify() -> Transfer {
+    guard isOpen else { return .failed }
+    return tls?.closeNotify() ?? .done(0)
+  }
+
+  /// Sends nothing more.
   func closeWriting() {
     guard isOpen else { return }
-    tls?.closeNotify()
     shutdown(socket, Int32(SHUT_WR))
   }
 

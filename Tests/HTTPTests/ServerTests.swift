@@ -294,6 +294,38 @@ func occurrences(of text: String, in whole: String) -> Int {
     }
   }
 
+  /// When both sides have sent their last byte, most of the response is still in the kernel.
+  @Test func aClientThatHasFinishedSpeakingGetsTheWholeResponse() async throws {
+    try await TestSite.serve { site in
+      for close in ["", "Connection: close\r\n"] {
+        let client = try WireClient()
+        try await client.connect(port: site.port)
+        await client.shrinkReceiveBuffer()
+        try await client.send("GET /bytes/1000000 HTTP/1.1\r\n\(Self.host)\(close)\r\n")
+        await client.finishSending()
+        // Long enough for the server to have sent all that it will.
+        try await Task.sleep(for: .milliseconds(200))
+        let answer = try await client.receiveToEnd()
+        #expect(answer.hasPrefix("HTTP/1.1 200 "))
+        #expect(answer.hasSuffix(String(repeating: "x", count: 1_000_000)))
+      }
+    }
+  }
+
+  /// A client that reads only when it has sent everything still finds why it was refused.
+  @Test func whoSendsTooMuchIsReadUntilItLooksUp() async throws {
+    var limits = ServerLimits()
+    limits.bodyBytes = 10
+    try await TestSite.serve(limits: limits) { site in
+      let client = try await site.connect()
+      try await client.send(
+        "POST /count HTTP/1.1\r\n\(Self.host)Content-Length: 100000000\r\n\r\n")
+      let piece = [UInt8](repeating: 0x78, count: 1_000_000)
+      for _ in 0..<100 { try await client.send(piece) }
+      #expect(try await client.receiveToEnd().hasPrefix("HTTP/1.1 413 "))
+    }
+  }
+
   @Test func tooManyConnectionsAreToldSo() async throws {
     var limits = ServerLimits()
     limits.connectionsPerAddress = 2

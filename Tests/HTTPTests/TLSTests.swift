@@ -10,9 +10,10 @@ import Testing
     try await run(
       "openssl",
       [
-        "s_client", "-connect", "127.0.0.1:\(site.securePort)", "-CAfile", TestSite.certificate,
-        "-verify_return_error", "-ign_eof", "-quiet",
-      ] + arguments, input: "GET /hello HTTP/1.1\r\nHost: vault\r\nConnection: close\r\n\r\n")
+        "s_client", "-connect", "127.0.0.1:\(site.securePort)", "-verify_return_error", "-ign_eof",
+        "-quiet",
+      ] + (arguments.contains("-CAfile") ? [] : ["-CAfile", TestSite.certificate]) + arguments,
+      input: "GET /hello HTTP/1.1\r\nHost: vault\r\nConnection: close\r\n\r\n")
   }
 
   @Test(arguments: [
@@ -53,29 +54,91 @@ import Testing
     }
   }
 
+  /// Makes a key and a certificate in PEM for each name, signed by `authority` or by itself.
+  private func certify(
+    _ names: [String], by authority: String? = nil, days: Int = 2
+  ) async throws {
+    let folder = TestSite.folder
+    let new = [
+      "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-addext",
+      "subjectAltName=DNS:localhost,IP:127.0.0.1",
+    ]
+    for name in names {
+      let files = ["-subj", "/CN=\(name)", "-keyout", "\(folder)/\(name).key", "-out"]
+      var steps = [["req", "-x509", "-days", "\(days)"] + new + files + ["\(folder)/\(name).pem"]]
+      if let authority {
+        steps = [
+          ["req", "-new"] + new + files + ["\(folder)/\(name).csr"],
+          [
+            "x509", "-req", "-days", "\(days)", "-in", "\(folder)/\(name).csr", "-out",
+            "\(folder)/\(name).pem", "-CA", "\(folder)/\(authority).pem", "-CAkey",
+            "\(folder)/\(authority).key", "-CAcreateserial",
+          ],
+        ]
+      }
+      for step in steps {
+        let made = try await run("openssl", step)
+        #expect(made.status == 0, "\(made.output)")
+      }
+    }
+  }
+
   /// A listener that asks for certificates serves nobody without one of its own authority.
   @Test func strangersGetNoFurtherThanTheHandshake() async throws {
     let folder = TestSite.folder
-    for name in ["friend", "stranger"] {
-      let made = try await run(
-        "openssl",
-        [
-          "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-          "-subj", "/CN=\(name)", "-keyout", "\(folder)/\(name).key", "-out",
-          "\(folder)/\(name).pem", "-days", "2",
-        ])
-      #expect(made.status == 0, "\(made.output)")
+    try await certify(["authority", "other-authority", "self-signed"])
+    try await certify(["friend"], by: "authority")
+    try await certify(["expired"], by: "authority", days: -1)
+    try await certify(["stranger"], by: "other-authority")
+    try await TestSite.serve(clientCA: folder + "/authority.pem") { site in
+      func answers(_ identity: [String]) async throws -> Bool {
+        try await handshake(site, identity).output.contains("\r\n\r\nhello")
+      }
+      func with(_ name: String, key: String? = nil) -> [String] {
+        ["-cert", "\(folder)/\(name).pem", "-key", "\(folder)/\(key ?? name).key"]
+      }
+      #expect(try await answers(with("friend")) == true)
+      for name in ["expired", "stranger", "self-signed", "other-authority"] {
+        let isAnswered = try await answers(with(name))
+        #expect(!isAnswered, "\(name)")
+      }
+      #expect(try await answers([]) == false)
+      #expect(try await answers(with("friend")) == true)
     }
-    try await TestSite.serve(clientCA: folder + "/friend.pem") { site in
-      func with(_ name: String) -> [String] {
-        ["-cert", "\(folder)/\(name).pem", "-key", "\(folder)/\(name).key"]
+  }
+
+  /// Puts a certificate and a key where the server reads them.
+  private func install(_ name: String, key: String? = nil) throws {
+    let folder = TestSite.folder
+    for (source, target) in [("\(name).pem", "renewed.pem"), ("\(key ?? name).key", "renewed.key")]
+    {
+      let data = try #require(FileManager.default.contents(atPath: "\(folder)/\(source)"))
+      try data.write(to: URL(fileURLWithPath: "\(folder)/\(target)"))
+    }
+  }
+
+  @Test func aRenewedCertificateServesWhoeverComesNext() async throws {
+    try await certify(["old", "new"])
+    let folder = TestSite.folder
+    try install("old")
+    let context = try TLSContext(
+      certificateFile: folder + "/renewed.pem", keyFile: folder + "/renewed.key")
+    try await TestSite.serve(tls: context) { site in
+      func serves(_ name: String) async throws -> Bool {
+        try await handshake(site, ["-CAfile", "\(folder)/\(name).pem"]).output.contains("hello")
       }
-      let friend = try await handshake(site, with("friend"))
-      #expect(friend.output.contains("\r\n\r\nhello"))
-      for identity in [with("stranger"), []] {
-        let result = try await handshake(site, identity)
-        #expect(!result.output.contains("\r\n\r\nhello"))
-      }
+      #expect(try await serves("old"))
+      try install("new")
+      #expect(try await serves("old"))
+      try context.reload()
+      #expect(try await serves("new"))
+      #expect(try await serves("old") == false)
+      // Half a renewal, and none: what serves goes on.
+      try install("old", key: "new")
+      #expect(throws: HTTPError.self) { try context.reload() }
+      try FileManager.default.removeItem(atPath: folder + "/renewed.pem")
+      #expect(throws: HTTPError.self) { try context.reload() }
+      #expect(try await serves("new"))
     }
   }
 

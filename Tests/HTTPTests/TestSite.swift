@@ -140,11 +140,11 @@ struct TestSite {
 
   /// Runs `body` against a server, then stops the server and waits until it has.
   static func serve(
-    limits: ServerLimits = ServerLimits(), clientCA: String? = nil,
+    limits: ServerLimits = ServerLimits(), clientCA: String? = nil, tls: TLSContext? = nil,
     report: @escaping @Sendable (ServerConfiguration.Event) -> Void = { _ in },
     _ body: @Sendable (TestSite) async throws -> Void
   ) async throws {
-    let site = try TestSite(limits: limits, clientCA: clientCA, report: report)
+    let site = try TestSite(limits: limits, clientCA: clientCA, tls: tls, report: report)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await site.server.run() }
       do {
@@ -159,11 +159,12 @@ struct TestSite {
   }
 
   init(
-    limits: ServerLimits = ServerLimits(), clientCA: String? = nil,
+    limits: ServerLimits = ServerLimits(), clientCA: String? = nil, tls given: TLSContext? = nil,
     report: @escaping @Sendable (ServerConfiguration.Event) -> Void = { _ in }
   ) throws {
-    let tls = try TLSContext(
-      certificateFile: Self.certificate, keyFile: Self.key, clientCA: clientCA)
+    let tls =
+      try given
+      ?? TLSContext(certificateFile: Self.certificate, keyFile: Self.key, clientCA: clientCA)
     socketPath = Self.folder + "/\(UUID().uuidString.prefix(8)).sock"
     let configuration = ServerConfiguration(
       listeners: [
