@@ -116,8 +116,12 @@ let tests: [Target] = [
     name: "audio-probe-child", dependencies: ["AudioProbe", "CLinux"],
     path: "Tests/AudioProbeChild"),
   .testTarget(
-    name: "AudioProbeTests", dependencies: ["AudioProbe", "audio-probe-child", "Mutation"],
-    path: "Tests/AudioProbeTests"),
+    name: "AudioProbeTests",
+    dependencies: [
+      "AudioProbe", "audio-probe-child", "Drivers", "Vault", "Encoding", "Cryptography",
+      "Threading",
+      "Mutation",
+    ], path: "Tests/AudioProbeTests"),
   .testTarget(name: "EncodingTests", dependencies: ["Encoding"], path: "Tests/EncodingTests"),
   .testTarget(
     name: "CryptographyTests", dependencies: ["Cryptography", "Encoding"],

@@ -196,7 +196,8 @@ extension ClientResponse {
 /// Says nothing about sound: the probe has tests of its own.
 private struct Unexamined: AudioInspector {
   func inspect(
-    length: Int64, read: @escaping @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
+    length: Int64, from uploader: Identifier,
+    read: @escaping @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
   ) async -> AudioFacts {
     AudioFacts(condition: .unexamined)
   }

@@ -217,7 +217,8 @@ final class CountingInspector: AudioInspector {
   var seen: [[UInt8]] { reads.withLock { $0 } }
 
   func inspect(
-    length: Int64, read: @escaping @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
+    length: Int64, from uploader: Identifier,
+    read: @escaping @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
   ) async -> AudioFacts {
     guard let head = try? await read(0, 16), let tail = try? await read(max(0, length - 16), 64)
     else { return AudioFacts(condition: .damaged) }

@@ -1,3 +1,5 @@
+public import Encoding
+
 /// What is known of a recording's sound, learnt once when it is stored.
 public struct AudioFacts: Hashable, Sendable {
   public enum Condition: String, Sendable, CaseIterable {
@@ -34,8 +36,9 @@ public protocol AudioInspector: Sendable {
   /// Reads what it needs through `read` and says what it found. It does not throw: damaged audio is a fact.
   ///
   /// `length` is the recording's plaintext length in bytes; `read` gives `count` bytes from `offset`, fewer only
-  /// at the end.
+  /// at the end. `uploader` is who stores it: recordings of others must not wait for all of theirs.
   func inspect(
-    length: Int64, read: @escaping @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
+    length: Int64, from uploader: Identifier,
+    read: @escaping @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
   ) async -> AudioFacts
 }

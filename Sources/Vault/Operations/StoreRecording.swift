@@ -119,7 +119,7 @@ extension Vault {
   ) async throws(VaultError) -> RecordingReceipt {
     do throws(VaultError) {
       if let receipt = try await repeated(sealed, in: call.id, intent: intent) { return receipt }
-      let audio = await inspect(sealed, under: key)
+      let audio = await inspect(sealed, from: intent.actor.id, under: key)
       let row = RecordingRow(
         id: id, call: call.id, number: number, generation: 1, stored: now, blob: sealed.blob,
         plaintextLength: sealed.plaintextLength, ciphertextLength: sealed.ciphertextLength,
@@ -177,14 +177,14 @@ extension Vault {
 
   /// What the inspector, which holds no key, finds in ranges decrypted here.
   private func inspect(
-    _ sealed: SealedRecording, under key: borrowing PartKey
+    _ sealed: SealedRecording, from uploader: Identifier, under key: borrowing PartKey
   ) async -> AudioFacts {
     do {
       let reader = try await blobs.open(sealed.blob)
       let source = try await recordingSource(
         key, from: reader, length: sealed.ciphertextLength)
-      let facts = await inspector.inspect(length: sealed.plaintextLength) { offset, count in
-        try await source.read(at: offset, count: count)
+      let facts = await inspector.inspect(length: sealed.plaintextLength, from: uploader) {
+        try await source.read(at: $0, count: $1)
       }
       await reader.close()
       return facts
