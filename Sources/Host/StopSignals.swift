@@ -2,7 +2,8 @@ import CLinux
 import Glibc
 import Threading
 
-/// The signals that ask the program to end, SIGTERM and SIGINT, as something a task can await.
+/// The signals that ask the program to end, SIGTERM and SIGINT, as something a task can await, and
+/// SIGHUP, which may ask a service for something less.
 ///
 /// They are blocked in every thread and taken by the main thread alone, which does nothing else:
 /// no code ever runs inside a signal handler.
@@ -11,6 +12,7 @@ public enum StopSignals {
     var arrived: Int32?
     var waiting: CheckedContinuation<Int32, Never>?
     var isAwaited = false
+    var onHangUp: (@Sendable () -> Void)?
   }
 
   private static let state = Lock(State())
@@ -32,6 +34,10 @@ public enum StopSignals {
     while true {
       var number: Int32 = 0
       guard unsafe sigwait(&set, &number) == 0 else { continue }
+      if number == SIGHUP, let action = state.withLock({ $0.onHangUp }) {
+        action()
+        continue
+      }
       let (taker, isKept) = state.withLock { state in
         guard state.arrived == nil, state.isAwaited else {
           return (CheckedContinuation<Int32, Never>?.none, false)
@@ -52,6 +58,12 @@ public enum StopSignals {
   /// Says that a task will wait: from now on a signal no longer ends the process by itself.
   public static func expect() { state.withLock { $0.isAwaited = true } }
 
+  /// Does `action` at each SIGHUP from now on, on the main thread; before, SIGHUP is one more signal
+  /// that ends the program.
+  public static func onHangUp(_ action: @escaping @Sendable () -> Void) {
+    state.withLock { $0.onHangUp = action }
+  }
+
   /// The signal that came after ``expect()``, for code that looks now and then.
   public static var arrived: Int32? { state.withLock { $0.arrived } }
 
@@ -71,6 +83,7 @@ public enum StopSignals {
     unsafe sigemptyset(&set)
     unsafe sigaddset(&set, SIGTERM)
     unsafe sigaddset(&set, SIGINT)
+    unsafe sigaddset(&set, SIGHUP)
     return set
   }
 }

@@ -19,20 +19,4 @@ extension CallVaultAPI {
         "Request-Id": id, "X-Content-Type-Options": "nosniff",
       ], body: JSONValue.object(object).encoded())
   }
-
-  /// Counts refusals, and tells the operator of faults.
-  public static func report(
-    _ event: ServerConfiguration.Event, metrics: MetricsRegistry, log: OperatorLog
-  ) {
-    switch event {
-    case .refused(let error, _):
-      metrics.add("callvault_refused_requests_total", [("reason", "\(error.code)")])
-    case .handlerFailed(let error, _):
-      // Its cause is in the log already, under the request's id; here is what never had one.
-      metrics.add("callvault_cut_responses_total")
-      log.write(.info, "response-cut", ["cause": .string(OperatorLog.describe(error))])
-    case .cannotAccept(let error):
-      log.write(.error, "cannot-accept", ["cause": .string(OperatorLog.describe(error))])
-    }
-  }
 }

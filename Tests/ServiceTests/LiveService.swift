@@ -71,7 +71,8 @@ final class LiveService: Sendable {
       ], hosts: ["127.0.0.1"])
     configuration.refusal = CallVaultAPI.refusal
     configuration.loops = 1
-    configuration.report = { CallVaultAPI.report($0, metrics: metrics, log: operatorLog) }
+    let report = FloorReport(metrics: metrics, log: operatorLog)
+    configuration.report = { report.take($0) }
     let server = try Server(
       configuration,
       handler: CallVaultAPI(

@@ -32,7 +32,7 @@ enum ServeCommand {
     discussion: [
       "Without a certificate it makes a self-signed one for localhost in DATA/tls. Under systemd "
         + "(Type=notify) it tells when it is ready. SIGTERM and SIGINT stop it gently: what runs is "
-        + "finished, and the log ends with log.stop.",
+        + "finished, and the log ends with log.stop. SIGHUP reads the certificate and its key again.",
       "Its own log is one JSON object a line on standard error, without caller details.",
     ]
   ) { arguments, terminal in
@@ -151,6 +151,8 @@ enum ServeCommand {
         arguments.value("tls-cert") ?? settings.certificate,
         arguments.value("tls-key") ?? settings.certificateKey
       ), folder: opened.layout.tls, hosts: settings.hosts)
+    let tls = try TLSContext(certificateFile: certificate.certificate, keyFile: certificate.key)
+    StopSignals.onHangUp { reload(tls, log: log) }
     let files = LinuxFileSystem()
     try Directory.make(opened.layout.root + "/run", below: opened.layout.root, on: files)
     var hosts = settings.hosts
@@ -159,10 +161,7 @@ enum ServeCommand {
     }
     var configuration = ServerConfiguration(
       listeners: [
-        .tcp(
-          address: listen.address, port: listen.port,
-          tls: try TLSContext(
-            certificateFile: certificate.certificate, keyFile: certificate.key)),
+        .tcp(address: listen.address, port: listen.port, tls: tls),
         .unix(path: opened.layout.socket, mode: 0o666),
       ], hosts: hosts)
     configuration.limits.bodyBytes = max(settings.recordingLimit, 64 << 20)
@@ -171,10 +170,21 @@ enum ServeCommand {
     let spare = Int(clamping: openFiles) - 128
     configuration.limits.connections = min(configuration.limits.connections, max(16, spare / 2))
     configuration.refusal = CallVaultAPI.refusal
-    configuration.report = { event in
-      CallVaultAPI.report(event, metrics: metrics, log: log)
-    }
+    let report = FloorReport(metrics: metrics, log: log)
+    configuration.report = { report.take($0) }
     return try Server(configuration, handler: api)
+  }
+
+  /// Takes a renewed certificate into use, for connections that come from now on.
+  private static func reload(_ tls: TLSContext, log: OperatorLog) {
+    do throws(HTTPError) {
+      try tls.reload()
+      log.write(.info, "certificate-reloaded")
+    } catch {
+      // The old one still serves: whoever replaces the files one by one may send SIGHUP again.
+      log.write(
+        .error, "certificate-not-reloaded", ["cause": .string(OperatorLog.describe(error))])
+    }
   }
 
   private static func tellStart(
