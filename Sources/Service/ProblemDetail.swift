@@ -24,7 +24,6 @@ public struct ProblemDetail: Error, Sendable, Equatable {
     case rangeNotSatisfiable = "range-not-satisfiable"
     case unprocessable
     case sealed
-    case tooMany = "too-many"
     case `internal`
     case damaged
     case unavailable
@@ -46,7 +45,6 @@ public struct ProblemDetail: Error, Sendable, Equatable {
       case .rangeNotSatisfiable: 416
       case .unprocessable: 422
       case .sealed: 423
-      case .tooMany: 429
       case .internal, .damaged: 500
       case .unavailable: 503
       case .noSpace: 507
@@ -72,7 +70,6 @@ public struct ProblemDetail: Error, Sendable, Equatable {
       case .rangeNotSatisfiable: "The range lies after the end"
       case .unprocessable: "A field breaks a rule"
       case .sealed: "The vault is sealed"
-      case .tooMany: "Too many requests"
       case .internal: "A fault of this server"
       case .damaged: "The stored bytes are damaged"
       case .unavailable: "Not possible now"

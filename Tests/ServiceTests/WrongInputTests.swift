@@ -131,6 +131,12 @@ import Threading
       ], body: "RIFF", status: 400, says: "nothing was stored"),
     Case(
       method: "POST", target: "/v1/calls/CALL/recordings", role: "operator",
+      headers: [
+        "Content-Type": "audio/wav",
+        "Content-Digest": "sha-512=:\(String(repeating: "A", count: 86))==:, md5=:AAAA:",
+      ], body: "RIFF", status: 400, says: "send `sha-256`"),
+    Case(
+      method: "POST", target: "/v1/calls/CALL/recordings", role: "operator",
       headers: ["Content-Type": "audio/wav"], body: String(repeating: "a", count: (1 << 20) + 1),
       status: 413, says: "1048576"),
     Case(

@@ -66,19 +66,24 @@ struct RecordingRoutes: Sendable {
       headers: ["Location": "/v1/recordings/\(receipt.recording)/audio"])
   }
 
-  /// What the client says the body hashes to, by RFC 9530; nil where it says nothing of SHA-256.
+  /// What the client says the body hashes to, by RFC 9530; nil where it promises nothing.
   private func contentDigest(_ request: Request) throws(ProblemDetail) -> SHA256Digest? {
     let fields = request.headers.all("Content-Digest")
     guard !fields.isEmpty else { return nil }
+    let promised: ContentDigest
     do {
-      guard let bytes = try ContentDigest(parsing: fields.joined(separator: ",")).sha256 else {
-        return nil
-      }
-      return SHA256Digest(bytes: bytes)
+      promised = try ContentDigest(parsing: fields.joined(separator: ","))
     } catch {
       throw ProblemDetail(
         .badRequest, "`Content-Digest` must be `sha-256=:base64:`, as RFC 9530 says.")
     }
+    guard let bytes = promised.sha256 else {
+      // Who sends a digest wants it checked: to store without that would say that it had been.
+      throw ProblemDetail(
+        .badRequest, "`Content-Digest` names no algorithm that is checked here; send `sha-256`.",
+        fields: [.init(name: "Want-Content-Digest", value: "sha-256=10")])
+    }
+    return SHA256Digest(bytes: bytes)
   }
 
   // MARK: Playing
