@@ -53,7 +53,7 @@ release:
 	@echo "== release build (the first takes some minutes)"
 	$(RELEASE) --product callvault
 
-## bench      first figures of the release build, measured on this machine
+## bench      figures beside their peers, about 20 minutes; BENCH='seal list' or BENCH=--quick for less
 bench: release
 	@Benchmarks/run $(BENCH)
 

@@ -68,7 +68,9 @@ let program: [Target] = [
 let tests: [Target] = [
   .executableTarget(
     name: "callvault-bench",
-    dependencies: ["Vault", "Audit", "Drivers", "Cryptography", "Encoding", "Threading"],
+    dependencies: [
+      "Vault", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
+    ],
     path: "Benchmarks/Program"),
   .testTarget(
     name: "CommandTests", dependencies: ["callvault", "Cryptography", "Encoding", "YAML"],

@@ -21,7 +21,7 @@ test_packages=(
   golang-go golang-golang-x-mod-dev
 )
 # Peers of the benchmarks.
-bench_packages=(nginx-light age wrk gcc golang-go golang-golang-x-mod-dev sox)
+bench_packages=(python3-venv nginx-light curl age wrk gnupg openssl gcc eatmydata golang-go golang-golang-x-mod-dev)
 
 say() { printf 'bootstrap: %s\n' "$*"; }
 fail() { printf 'bootstrap: %s\n' "$*" >&2; exit 1; }
@@ -59,14 +59,20 @@ if [ ${#missing[@]} -gt 0 ]; then
     "${missing[@]}" >/dev/null
 fi
 
-case "${1:-}" in --build | --bench) exit 0 ;; esac
-
-# The virtual environment is keyed by its list, so that a changed list makes a fresh one.
-stamp=".venv/made-from-$(sha256sum Tests/Outside/requirements.txt | cut -c1-16)"
-if [ ! -e "$stamp" ]; then
-  say "making .venv with the Python programs of the outside tests (a minute) …"
-  rm -rf .venv
-  python3 -m venv .venv
-  .venv/bin/pip --quiet --disable-pip-version-check install --requirement Tests/Outside/requirements.txt
+# A virtual environment is keyed by its list, so that a changed list makes a fresh one.
+environment() {
+  local folder=$1 list=$2 what=$3
+  local stamp="$folder/made-from-$(sha256sum "$list" | cut -c1-16)"
+  [ ! -e "$stamp" ] || return 0
+  say "making $folder with $what (a minute) …"
+  rm -rf "$folder"
+  python3 -m venv "$folder"
+  "$folder/bin/pip" --quiet --disable-pip-version-check install --requirement "$list"
   touch "$stamp"
-fi
+}
+
+case "${1:-}" in
+  --build) ;;
+  --bench) environment .build/bench/venv Benchmarks/requirements.txt "the Python peers" ;;
+  *) environment .venv Tests/Outside/requirements.txt "the Python programs of the outside tests" ;;
+esac

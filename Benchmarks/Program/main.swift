@@ -1,21 +1,54 @@
-// What `bench.py` times inside one process: the envelope alone, and a log of any length.
+// What `bench.py` times inside one process, and what it needs in large numbers.
+import Audit
 import Cryptography
+import Encoding
 import Glibc
 import Vault
 
 let arguments = Array(CommandLine.arguments.dropFirst())
+
+func number(_ text: String) throws -> Int {
+  guard let number = Int(text), number > 0 else { throw BenchError.usage }
+  return number
+}
 
 do {
   switch (arguments.first, arguments.count) {
   case ("seal", 3): try EnvelopeBench().seal(arguments[1], into: arguments[2])
   case ("open", 3): try EnvelopeBench().open(arguments[1], into: arguments[2])
   case ("log", 3):
-    guard let count = Int(arguments[2]), count > 0 else { throw BenchError.usage }
-    print(try await LogBench(directory: arguments[1]).write(count))
+    let bench = try await BenchLog(in: arguments[1])
+    let count = try number(arguments[2])
+    try await bench.running { try await LogBench.record(count, in: bench.log) }
+    print(bench.log.verifierKey)
+  case ("disk-latency", 3):
+    print(
+      try await LatencyBench.disk(arguments[1], for: .milliseconds(try number(arguments[2]))))
+  case ("log-latency", 4):
+    print(
+      try await LatencyBench.log(
+        in: arguments[1], callers: try number(arguments[2]),
+        for: .milliseconds(try number(arguments[3]))))
+  case ("seed", 6):
+    guard let tenant = Identifier(arguments[3]), let token = unsafe getenv("CALLVAULT_TOKEN") else {
+      throw BenchError.usage
+    }
+    let bench = try await SeedBench(
+      arguments[1], origin: arguments[2], tenant: tenant, token: unsafe String(cString: token))
+    print(
+      try await bench.grow(
+        calls: Int64(try number(arguments[4])), entries: Int64(try number(arguments[5]))))
   default: throw BenchError.usage
   }
 } catch BenchError.usage {
-  print("usage: callvault-bench seal|open IN OUT, or log DIRECTORY ENTRIES")
+  print(
+    """
+    usage: callvault-bench seal|open IN OUT
+           callvault-bench log DIRECTORY ENTRIES
+           callvault-bench disk-latency FILE MILLISECONDS
+           callvault-bench log-latency DIRECTORY CALLERS MILLISECONDS
+           callvault-bench seed DATA ORIGIN TENANT CALLS ENTRIES, with a token in CALLVAULT_TOKEN
+    """)
   exit(2)
 } catch {
   print("callvault-bench: \(error)")

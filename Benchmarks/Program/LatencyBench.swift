@@ -1,0 +1,60 @@
+import Audit
+import Cryptography
+import Encoding
+import Glibc
+import Vault
+
+/// How long it takes until something is durable: by the log, and by the disk alone.
+enum LatencyBench {
+  /// One writer appends 4 KiB and makes them durable, again and again: the floor under one entry.
+  static func disk(_ path: String, for duration: Duration) async throws -> String {
+    let file = unsafe open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw BenchError.file(path, errno: errno) }
+    defer {
+      close(file)
+      _ = unsafe unlink(path)
+    }
+    let page = [UInt8](repeating: 0x78, count: 4096)
+    var latencies = Latencies()
+    let start = ContinuousClock.now
+    while ContinuousClock.now - start < duration {
+      try await latencies.time {
+        let written = unsafe page.withUnsafeBytes { bytes in
+          unsafe write(file, bytes.baseAddress, bytes.count)
+        }
+        guard written == page.count, fdatasync(file) == 0 else {
+          throw BenchError.file(path, errno: errno)
+        }
+      }
+    }
+    return latencies.summary(over: ContinuousClock.now - start)
+  }
+
+  /// `callers` record intents of reads at once, each waiting for its receipt before the next.
+  static func log(
+    in directory: String, callers: Int, for duration: Duration
+  ) async throws -> String {
+    let bench = try await BenchLog(in: directory)
+    return try await bench.running {
+      let start = ContinuousClock.now
+      let latencies = try await withThrowingTaskGroup(of: Latencies.self) { group in
+        for _ in 0..<callers {
+          let subject = try bench.ring.createSubjectKey(for: .random()).key
+          group.addTask {
+            let read = try BenchRead(of: subject)
+            var latencies = Latencies()
+            while ContinuousClock.now - start < duration {
+              let draft = read.intent(via: "192.0.2.7")
+              try await latencies.time { _ = try await bench.log.record(draft) }
+            }
+            return latencies
+          }
+        }
+        var all = Latencies()
+        for try await part in group { all.add(part) }
+        return all
+      }
+      return latencies.summary(over: ContinuousClock.now - start)
+    }
+  }
+}

@@ -1,0 +1,44 @@
+"""What the log adds to a request: from an entry to its receipt."""
+import itertools
+import json
+
+import measure
+from peers import disk
+from service import PROGRAM
+
+TITLE = "The log"
+
+
+def run(bench, section):
+    seconds = 4 if bench.divisor == 1 else 1
+    turn = itertools.count()
+
+    def log(callers):
+        folder = bench.disk / f"log-{next(turn)}"
+        done = measure.run(PROGRAM, "log-latency", folder, callers, seconds * 1000)
+        bench.discard(folder)
+        return json.loads(done.stdout)
+
+    taken = measure.in_turns(bench.rounds + 2, log=lambda: log(16),
+                             disk=lambda: disk.fdatasync(bench.disk, seconds))
+    section.compare(
+        "entry to receipt, 16 callers, p99", taken["log"].map(lambda said: said["p99_us"] / 1e3),
+        taken["disk"].map(lambda said: said["p99_us"] / 1e3), "fdatasync p99", "ms", at_most=3,
+        note="An entry waits for the append under way and then for its own. The peer is one writer "
+             "that appends 4 KiB and calls fdatasync.")
+    section.compare(
+        "entries, 16 callers", taken["log"].map(lambda said: said["per_second"]),
+        taken["disk"].map(lambda said: said["per_second"]), "fdatasync of 4 KiB appends", "a second")
+
+    counts = [1, 4, 16, 64, 256]
+    said = [(callers, log(callers)) for callers in counts]
+    probe = disk.fdatasync(bench.disk, seconds)
+    section.plot("log-rate", "Entries made durable", "callers at once", "entries a second")
+    section.line("log-rate", "log", [(c, s["per_second"]) for c, s in said])
+    section.line("log-rate", "fdatasync, one writer", [(c, probe["per_second"]) for c in counts],
+                 "log")
+    section.plot("log-latency", "From an entry to its receipt", "callers at once", "ms")
+    for field, label in (("p50_us", "p50"), ("p99_us", "p99")):
+        section.line("log-latency", f"log, {label}", [(c, s[field] / 1e3) for c, s in said])
+        section.line("log-latency", f"fdatasync, {label}", [(c, probe[field] / 1e3) for c in counts],
+                     f"log, {label}")
