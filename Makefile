@@ -74,7 +74,8 @@ torture: build
 	@Tests/Torture/strace_faults.py
 	@Tests/Torture/strace_faults.py --onward --step 3 --calls fsync,fdatasync,pwrite64,rename,link,ftruncate
 	@echo "== hostile clients"
-	@CALLVAULT_HOSTILE_ROUNDS=$(or $(ROUNDS),10) Tests/Outside/run .build/debug/callvault 41-hostile
+	@CALLVAULT_HOSTILE_ROUNDS=$(or $(ROUNDS),10) CALLVAULT_OUTSIDE_SECONDS=36000 \
+	  Tests/Outside/run .build/debug/callvault 41-hostile
 
 ## docs       the API's pages as a web site in .build/site
 docs: bootstrap

@@ -9,7 +9,7 @@ import os
 import resource
 import time
 
-from hostile import crowds, endless, lies, pipelines, smuggling, strangers, vanishing
+from hostile import crowds, endless, lies, pipelines, smuggling, stalls, strangers, vanishing
 from hostile.slow import SlowClients
 from hostile.victim import Victim
 from vault_service import say
@@ -21,7 +21,7 @@ AGAIN_KIB = 8 * 1024
 # Reasons of refusal of which the operator must have been told.
 REASONS = {"malformed", "tls", "misdirected", "targetTooLong", "headTooLarge", "tooLarge",
            "unsupportedVersion", "unsupportedCoding", "unsupportedExpectation", "overloaded"}
-GROUPS = (smuggling, lies, pipelines, strangers, vanishing, endless, crowds, crowds)
+GROUPS = (smuggling, lies, pipelines, strangers, vanishing, endless, stalls, crowds, crowds)
 
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 if hard < 4 * crowds.IDLE:
@@ -49,8 +49,12 @@ with Victim("slow", SEED) as slow_victim:
                 previous = name, growth
                 print("%-10s %5.1f s  %+d descriptors, %+d KiB, %+d threads"
                       % (name, took, descriptors, growth, threads), flush=True)
-        told = {line["reason"] for line in victim.operator_lines() if line["event"] == "refused"}
-        assert told >= REASONS, "the operator was not told of %s" % (REASONS - told)
+        told = [line for line in victim.operator_lines() if line["event"] == "refused"]
+        missing = REASONS - {line["reason"] for line in told}
+        assert not missing, "the operator was not told of %s" % missing
+        # Of each reason a line at once, and then one a minute.
+        minutes = (time.monotonic() - began) / 60
+        assert len(told) <= (minutes + 1) * (len(REASONS) + 2), "%d lines" % len(told)
         victim.stop()
     slow_clients.finish()
     slow_victim.stop()

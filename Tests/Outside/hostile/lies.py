@@ -2,6 +2,7 @@
 import base64
 import hashlib
 import json
+import time
 import zlib
 
 from hostile.requests import CANARY, CHUNKED, bearer, head, is_canary, length, upload_head
@@ -25,9 +26,16 @@ class Uploads:
         self.victim = victim
         self.token = victim.tokens["operator"]
         self.begun = self.unread = 0
+        status, _, body = victim.request(
+            "POST", "/v1/calls", {"source": "lies", "source_id": "%d" % time.monotonic_ns()},
+            self.token)
+        assert status == 201, (status, body)
+        victim.calls += 1
+        self.call = json.loads(body)["call"]
+        self.start = b"POST /v1/calls/%s/recordings HTTP/1.1" % self.call.encode()
 
     def head(self, *lines):
-        return upload_head(self.victim.call, self.token, *lines)
+        return upload_head(self.call, self.token, *lines)
 
     def send(self, body, *lines, wanted, begins=False, unread=True, then_served=True):
         """One upload and its answer; it begins, or it is refused unread, or it reaches no route."""
@@ -108,7 +116,7 @@ def about_type(uploads, audio):
     for kind, status in ((b"multipart/form-data; boundary=x", 415), (b"Multipart/Mixed", 415)):
         with RawClient(victim) as client:
             client.send(head(bearer(uploads.token), size, b"Content-Type: " + kind,
-                             start=b"POST /v1/calls/%s/recordings HTTP/1.1" % victim.call.encode())
+                             start=uploads.start)
                         + audio + CANARY)
             found = client.responses()
         assert found[0].status == status and is_canary(found[1]), found
@@ -128,13 +136,12 @@ def about_type(uploads, audio):
 def about_waiting(uploads, audio):
     victim = uploads.victim
     size = length(len(audio))
-    start = b"POST /v1/calls/%s/recordings HTTP/1.1" % victim.call.encode()
     # Refused before it is asked: its body may or may not come, so the connection ends.
     for lines, status in ((() , 401), ((bearer(uploads.token), b"Content-Encoding: gzip"), 415),
                           ((bearer(uploads.token), b"Content-Digest: x"), 400)):
         for body in (b"", audio):
             with RawClient(victim) as client:
-                client.send(head(size, ASKS, *lines, start=start) + body)
+                client.send(head(size, ASKS, *lines, start=uploads.start) + body)
                 found = client.responses()
             assert [answer.status for answer in found] == [status], found
             assert found[0].fields["connection"] == "close"
