@@ -198,16 +198,16 @@ public final class Connection {
   public func transaction<Result>(_ body: () throws -> Result) throws -> Result {
     guard !isPoisoned else { throw DatabaseError(.poisoned, during: "starting a transaction") }
     // IMMEDIATE takes the write lock first: a read that later wants to write could deadlock.
-    try execute("BEGIN IMMEDIATE")
+    try run("BEGIN IMMEDIATE")
     do {
       let result = try body()
-      try execute("COMMIT")
+      try run("COMMIT")
       return result
     } catch {
       // After some failures SQLite has rolled back by itself.
       if unsafe sqlite3_get_autocommit(handle) == 0 {
         do {
-          try execute("ROLLBACK")
+          try run("ROLLBACK")
         } catch {
           isPoisoned = true
         }
@@ -223,13 +223,13 @@ public final class Connection {
 
   /// Runs reads of `body` on one state of the database.
   public func snapshot<Result>(_ body: () throws -> Result) throws -> Result {
-    try execute("BEGIN")
+    try run("BEGIN")
     do {
       let result = try body()
-      try execute("COMMIT")
+      try run("COMMIT")
       return result
     } catch {
-      if unsafe sqlite3_get_autocommit(handle) == 0 { try execute("ROLLBACK") }
+      if unsafe sqlite3_get_autocommit(handle) == 0 { try run("ROLLBACK") }
       throw error
     }
   }

@@ -5,7 +5,7 @@
 public enum Base64 {
   /// Returns the padded standard form (RFC 4648 section 4).
   public static func encode(_ bytes: some Sequence<UInt8>) -> String {
-    encode(bytes, alphabet: standardAlphabet, padded: true)
+    encode(Array(bytes), alphabet: standardAlphabet, padded: true)
   }
 
   /// Returns the bytes of a padded standard text, or nil if it is not the canonical spelling.
@@ -18,7 +18,7 @@ public enum Base64 {
 
   /// Returns the unpadded URL-safe form (RFC 4648 section 5).
   public static func encodeURL(_ bytes: some Sequence<UInt8>) -> String {
-    encode(bytes, alphabet: urlAlphabet, padded: false)
+    encode(Array(bytes), alphabet: urlAlphabet, padded: false)
   }
 
   /// Returns the bytes of an unpadded URL-safe text, or nil if it is not the canonical spelling.
@@ -33,10 +33,10 @@ public enum Base64 {
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
   private static func encode(
-    _ bytes: some Sequence<UInt8>, alphabet: [UInt8], padded: Bool
+    _ bytes: [UInt8], alphabet: [UInt8], padded: Bool
   ) -> String {
     var text: [UInt8] = []
-    text.reserveCapacity(bytes.underestimatedCount / 3 * 4 + 4)
+    text.reserveCapacity(bytes.count / 3 * 4 + 4)
     var accumulator: UInt32 = 0
     var bits = 0
     for byte in bytes {

@@ -2,27 +2,38 @@
 ///
 /// One value has one spelling: what is signed or hashed must not have two texts.
 public enum Hex {
-  private static let digits = Array("0123456789abcdef".utf8)
-
   /// Returns two lower-case digits for each byte.
   public static func encode(_ bytes: some Sequence<UInt8>) -> String {
     var text: [UInt8] = []
     text.reserveCapacity(bytes.underestimatedCount * 2)
-    for byte in bytes {
-      text.append(digits[Int(byte >> 4)])
-      text.append(digits[Int(byte & 15)])
-    }
+    write(Array(bytes), to: &text)
     return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Appends two lower-case digits for each byte.
+  public static func write(_ bytes: [UInt8], to text: inout [UInt8]) {
+    for byte in bytes {
+      text.append(digit(byte >> 4))
+      text.append(digit(byte & 15))
+    }
+  }
+
+  private static func digit(_ nibble: UInt8) -> UInt8 {
+    nibble < 10 ? 0x30 + nibble : 0x57 + nibble
   }
 
   /// Returns the bytes that `text` spells, or nil for an odd length or anything but `0-9a-f`.
   public static func decode(_ text: some StringProtocol) -> [UInt8]? {
-    let utf8 = text.utf8
-    guard utf8.count.isMultiple(of: 2) else { return nil }
+    decode(Array(text.utf8))
+  }
+
+  /// The same for the digits' ASCII.
+  static func decode(_ digits: [UInt8]) -> [UInt8]? {
+    guard digits.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(utf8.count / 2)
+    bytes.reserveCapacity(digits.count / 2)
     var high: UInt8?
-    for character in utf8 {
+    for character in digits {
       let nibble: UInt8
       switch character {
       case 0x30...0x39: nibble = character - 0x30

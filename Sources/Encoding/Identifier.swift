@@ -18,9 +18,12 @@ public struct Identifier: Hashable, Sendable {
 
   /// The 16 bytes in the order of the text.
   public var bytes: [UInt8] {
-    [high, low].flatMap { word in
-      (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
-    }
+    // Every bound value and every address of a sealed object passes here: one allocation.
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(16)
+    for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: high >> UInt64(56 - 8 * shift))) }
+    for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: low >> UInt64(56 - 8 * shift))) }
+    return bytes
   }
 }
 
@@ -39,21 +42,25 @@ extension Identifier: LosslessStringConvertible {
         digits.append(character)
       }
     }
-    guard let bytes = Hex.decode(String(decoding: digits, as: UTF8.self)) else { return nil }
+    guard let bytes = Hex.decode(digits) else { return nil }
     self.init(bytes: bytes)
   }
 
   public var description: String {
-    // Several ids stand in every log entry, so this is one pass over one buffer.
     var text: [UInt8] = []
     text.reserveCapacity(36)
+    write(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Appends the 36 characters of the text, for those who write many into one buffer.
+  public func write(to text: inout [UInt8]) {
     for position in 0..<32 {
       if position == 8 || position == 12 || position == 16 || position == 20 { text.append(0x2D) }
       let word = position < 16 ? high : low
       let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (position & 15))) & 15
       text.append(nibble < 10 ? 0x30 + nibble : 0x57 + nibble)
     }
-    return String(decoding: text, as: UTF8.self)
   }
 }
 

@@ -32,6 +32,12 @@ public final class MetricsRegistry: Sendable {
     var counts: [Int]
     var sum: Double = 0
     var count = 0
+
+    mutating func observe(_ value: Double, _ bounds: [Double]) {
+      for (index, bound) in bounds.enumerated() where value <= bound { counts[index] += 1 }
+      sum += value
+      count += 1
+    }
   }
 
   private struct Family {
@@ -83,14 +89,8 @@ public final class MetricsRegistry: Sendable {
       guard family.histograms[key] != nil || family.histograms.count < Self.seriesLimit else {
         return
       }
-      var histogram =
-        family.histograms[key] ?? Histogram(counts: Array(repeating: 0, count: bounds.count))
-      for (index, bound) in bounds.enumerated() where value <= bound {
-        histogram.counts[index] += 1
-      }
-      histogram.sum += value
-      histogram.count += 1
-      family.histograms[key] = histogram
+      let empty = Histogram(counts: Array(repeating: 0, count: bounds.count))
+      family.histograms[key, default: empty].observe(value, bounds)
     }
   }
 

@@ -102,8 +102,9 @@ private final class JobQueue: @unchecked Sendable {
   func append(_ job: UnownedJob, on executor: BlockingExecutor) {
     unsafe pthread_mutex_lock(mutex)
     waiting.append(Item(job: job, executor: executor))
-    unsafe pthread_cond_signal(wake)
     unsafe pthread_mutex_unlock(mutex)
+    // Only now: a thread that woke while the mutex is held would go to sleep again at once.
+    unsafe pthread_cond_signal(wake)
   }
 
   func stop() {

@@ -28,18 +28,30 @@ public final class SystemClock: WallClock {
     }
   }
 
-  private let history = Lock(History())
+  /// What the kernel said of its synchronisation, and when, in ms since boot.
+  private struct Synchronization: Sendable {
+    var isSynced = false
+    var asked = Int64.min
+  }
+
+  private let state = Lock((history: History(), synchronization: Synchronization()))
 
   public init() {}
 
   public func read() -> ClockReading {
-    let (wall, stepped) = history.withLock { history in
+    state.withLock { state in
       // Both inside the lock: readings must be compared in the order in which they were made.
       let wall = milliseconds(of: CLOCK_REALTIME)
-      return (wall, history.isStepped(wall: wall, boot: milliseconds(of: CLOCK_BOOTTIME)))
+      let boot = milliseconds(of: CLOCK_BOOTTIME)
+      // The kernel's answer costs more than the time, and says what has been so for seconds.
+      if boot - 1000 >= state.synchronization.asked {
+        state.synchronization = Synchronization(isSynced: isSynced, asked: boot)
+      }
+      let isStepped = state.history.isStepped(wall: wall, boot: boot)
+      return ClockReading(
+        milliseconds: wall,
+        state: isStepped ? .stepped : (state.synchronization.isSynced ? .synced : .unsynced))
     }
-    return ClockReading(
-      milliseconds: wall, state: stepped ? .stepped : (isSynced ? .synced : .unsynced))
   }
 
   private var isSynced: Bool {

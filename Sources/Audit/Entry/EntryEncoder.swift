@@ -11,48 +11,48 @@ extension Entry {
     try checkRules()
     var line = CanonicalObject()
     line.add("action", action.rawValue)
-    line.add("actor", object: actor.encoded)
-    line.add("behalf", behalf?.description)
+    line.add("actor") { actor.encode(into: &$0) }
+    line.add("behalf", behalf)
     line.add("class", entryClass.rawValue)
     line.add("clock", clock.rawValue)
     if !commits.isEmpty {
-      var object = CanonicalObject()
-      for (field, commitment) in commits.sorted(by: { $0.key < $1.key }) {
-        object.add(field.rawValue, Base64.encodeURL(commitment.bytes))
+      line.add("commits") { object in
+        for (field, commitment) in commits.sorted(by: { $0.key < $1.key }) {
+          object.add(field.rawValue, Base64.encodeURL(commitment.bytes))
+        }
       }
-      line.add("commits", object: object)
     }
     line.add("count", count)
-    line.add("digest", digest?.hex)
-    line.add("evidence", evidence?.hex)
+    line.add("digest", digest)
+    line.add("evidence", evidence)
     line.add("first", first?.milliseconds)
-    line.add("flags", list: flags.sorted().map(\.rawValue))
-    line.add("id", id.description)
+    line.add("flags", list: flags.sorted()) { $0.append($1.rawValue) }
+    line.add("id", id)
     line.add("idx", index)
-    line.add("key_id", keyID?.description)
+    line.add("key_id", keyID)
     line.add("last", last?.milliseconds)
     line.add("length", length)
     line.add("node", node.description)
-    line.add("objects", list: objects.map(\.description))
+    line.add("objects", list: objects) { $0.append($1) }
     line.add("otime", originTime?.description)
     line.add("outcome", outcome?.rawValue)
-    line.add("parts", list: parts.map(\.description))
+    line.add("parts", list: parts) { $0.append($1.description) }
     line.add("phase", phase.rawValue)
-    line.add("policy", policy?.hex)
-    line.add("prev", previous.hex)
+    line.add("policy", policy)
+    line.add("prev", previous)
     line.add("purpose", purpose?.rawValue)
     line.add("reason", reason?.rawValue)
-    line.add("recipient", recipient?.description)
-    line.add("ref", reference?.description)
+    line.add("recipient", recipient)
+    line.add("ref", reference)
     line.add("released", released)
-    line.add("request", request?.description)
-    line.add("run", run?.description)
-    line.add("session", session?.description)
+    line.add("request", request)
+    line.add("run", run)
+    line.add("session", session)
     line.add("software", software.description)
-    line.add("subjects", list: subjects.map { Base64.encodeURL($0.bytes) })
+    line.add("subjects", list: subjects) { $0.append(Base64.encodeURL($1.bytes)) }
     line.add("time", time.milliseconds)
     line.add("v", Self.currentVersion)
-    let bytes = line.closed
+    let bytes = line.closed()
     guard bytes.count <= Self.maximumByteCount else {
       throw AuditError(.invalidDraft, during: "encoding an entry over 16 KiB")
     }
@@ -95,28 +95,33 @@ extension Entry {
 }
 
 extension Actor {
-  fileprivate var encoded: CanonicalObject {
-    var object = CanonicalObject()
-    object.add("id", id.description)
+  fileprivate func encode(into object: inout CanonicalObject) {
+    object.add("id", id)
     object.add("kind", kind.rawValue)
     object.add("method", method.rawValue)
     object.add("role", role?.rawValue)
     object.add("strength", strength)
-    return object
   }
 }
 
 /// Writes one JSON object in canonical form.
 ///
 /// The caller adds keys in code-point order, and only strings that need no escape: both hold for
-/// every field of an entry by its type, and both are programmer's mistakes otherwise.
+/// every field of an entry by its type, and both are programmer's mistakes otherwise. Ids and
+/// digests are most of an entry and go straight into its bytes.
 private struct CanonicalObject {
-  private var bytes: [UInt8] = [0x7b]
+  private var bytes: [UInt8] = []
   private var lastKey = ""
 
-  init() { bytes.reserveCapacity(768) }
+  init() {
+    bytes.reserveCapacity(1024)
+    bytes.append(0x7b)
+  }
 
-  var closed: [UInt8] { bytes + [0x7d] }
+  consuming func closed() -> [UInt8] {
+    bytes.append(0x7d)
+    return bytes
+  }
 
   private mutating func begin(_ key: String) {
     precondition(lastKey < key, "keys out of order")
@@ -126,12 +131,18 @@ private struct CanonicalObject {
     bytes.append(0x3a)
   }
 
-  private mutating func append(_ string: String) {
+  mutating func append(_ string: String) {
     bytes.append(0x22)
     for byte in string.utf8 {
       precondition((0x20...0x7e).contains(byte) && byte != 0x22 && byte != 0x5c, "needs an escape")
       bytes.append(byte)
     }
+    bytes.append(0x22)
+  }
+
+  mutating func append(_ id: Identifier) {
+    bytes.append(0x22)
+    id.write(to: &bytes)
     bytes.append(0x22)
   }
 
@@ -141,25 +152,45 @@ private struct CanonicalObject {
     append(value)
   }
 
+  mutating func add(_ key: String, _ id: Identifier?) {
+    guard let id else { return }
+    begin(key)
+    append(id)
+  }
+
+  mutating func add(_ key: String, _ digest: SHA256Digest?) {
+    guard let digest else { return }
+    begin(key)
+    bytes.append(0x22)
+    Hex.write(digest.bytes, to: &bytes)
+    bytes.append(0x22)
+  }
+
   mutating func add(_ key: String, _ value: Int64?) {
     guard let value else { return }
     begin(key)
     bytes.append(contentsOf: String(value).utf8)
   }
 
-  mutating func add(_ key: String, list: [String]) {
+  mutating func add<Value>(
+    _ key: String, list: [Value], _ write: (inout CanonicalObject, Value) -> Void
+  ) {
     guard !list.isEmpty else { return }
     begin(key)
     bytes.append(0x5b)
     for (position, value) in list.enumerated() {
       if position > 0 { bytes.append(0x2c) }
-      append(value)
+      write(&self, value)
     }
     bytes.append(0x5d)
   }
 
-  mutating func add(_ key: String, object: CanonicalObject) {
+  mutating func add(_ key: String, _ write: (inout CanonicalObject) -> Void) {
     begin(key)
-    bytes.append(contentsOf: object.closed)
+    bytes.append(0x7b)
+    lastKey = ""
+    write(&self)
+    lastKey = key
+    bytes.append(0x7d)
   }
 }

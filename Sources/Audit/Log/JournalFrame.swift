@@ -26,20 +26,23 @@ public struct JournalFrame: Hashable, Sendable {
     let start = bytes.count
     bytes.append(kind.rawValue)
     bytes.append(contentsOf: body)
-    bytes.append(contentsOf: SHA256.hash(Array(bytes[start...])).bytes.prefix(16))
+    let sum = SHA256.hash(bytes.span.extracting(start...))
+    bytes.append(contentsOf: sum.bytes[..<16])
   }
 
   /// Reads the frame at `offset` and moves it behind; nil, with `offset` as it was, if the bytes
   /// there are not one whole frame with the right sum.
   init?(in bytes: [UInt8], at offset: inout Int) {
     guard offset >= 0, bytes.count - offset >= Self.overhead else { return nil }
-    let length = bytes[offset..<(offset + 4)].reduce(0) { $0 << 8 | Int($1) }
+    let length =
+      Int(bytes[offset]) << 24 | Int(bytes[offset + 1]) << 16 | Int(bytes[offset + 2]) << 8
+      | Int(bytes[offset + 3])
     guard length <= Self.maximumBodyLength, bytes.count - offset - Self.overhead >= length,
       let kind = Kind(rawValue: bytes[offset + 4])
     else { return nil }
     let sum = offset + 5 + length
-    let expected = SHA256.hash(Array(bytes[(offset + 4)..<sum])).bytes.prefix(16)
-    guard bytes[sum..<(sum + 16)].elementsEqual(expected) else { return nil }
+    let expected = SHA256.hash(bytes.span.extracting((offset + 4)..<sum)).bytes
+    guard bytes[sum..<(sum + 16)] == expected[..<16] else { return nil }
     self.kind = kind
     body = Array(bytes[(offset + 5)..<sum])
     offset = sum + 16
