@@ -23,21 +23,23 @@ extension SQLiteCatalog {
   }
 
   public func identity(_ id: Identifier) async throws(VaultError) -> IdentityRow? {
-    try await read("reading an identity") { connection in
-      try connection.first(
-        "SELECT " + .identityColumns + " FROM identity WHERE id = ? AND since IS NULL", id.bytes
-      ) { (row) throws(DatabaseError) in try row.identity() }
-    }
+    try await identity(where: "id = ?", [id.bytes])
   }
 
   public func identity(_ kind: IdentityRow.Kind, named name: String) async throws(VaultError)
     -> IdentityRow?
   {
+    try await identity(where: "kind = ? AND name = ?", [kind.rawValue, name])
+  }
+
+  private func identity(
+    where condition: SQL, _ values: [any Bindable & Sendable]
+  ) async throws(VaultError) -> IdentityRow? {
     try await read("looking for an identity") { connection in
-      try connection.first(
-        "SELECT " + .identityColumns + " FROM identity"
-          + " WHERE kind = ? AND name = ? AND since IS NULL", kind.rawValue, name
-      ) { (row) throws(DatabaseError) in try row.identity() }
+      try connection.rows(
+        "SELECT " + .identityColumns + " FROM identity WHERE " + condition + " AND since IS NULL",
+        values
+      ) { (row) throws(DatabaseError) in try row.identity() }.first
     }
   }
 
@@ -62,17 +64,19 @@ extension SQLiteCatalog {
   }
 
   public func token(_ id: Identifier) async throws(VaultError) -> TokenRow? {
-    try await read("reading a token") { connection in
-      try connection.first(
-        "SELECT " + .tokenColumns + " FROM token WHERE id = ? AND since IS NULL", id.bytes
-      ) { (row) throws(DatabaseError) in try row.token() }
-    }
+    try await token(whose: "id", is: id.bytes)
   }
 
   public func token(digest: SHA256Digest) async throws(VaultError) -> TokenRow? {
+    try await token(whose: "digest", is: digest.bytes)
+  }
+
+  private func token(
+    whose column: SQL, is value: [UInt8]
+  ) async throws(VaultError) -> TokenRow? {
     try await read("looking for a token") { connection in
       try connection.first(
-        "SELECT " + .tokenColumns + " FROM token WHERE digest = ? AND since IS NULL", digest.bytes
+        "SELECT " + .tokenColumns + " FROM token WHERE " + column + " = ? AND since IS NULL", value
       ) { (row) throws(DatabaseError) in try row.token() }
     }
   }

@@ -5,7 +5,7 @@ public import Vault
 
 extension SQLiteCatalog {
   public func insert(
-    _ call: CallRow, tokens: [LookupToken], subject: SubjectRow, since size: Int64
+    _ call: CallRow, tokens: [LookupToken], since size: Int64
   ) async throws(VaultError) {
     try await write("storing a call") { connection in
       if let existing = try connection.call(owning: tokens.filter(\.isUnique)) {
@@ -13,14 +13,14 @@ extension SQLiteCatalog {
       }
       try connection.run(
         "INSERT INTO subject (id, wrapped_key) VALUES (?, ?) ON CONFLICT (id) DO NOTHING",
-        subject.id.bytes, subject.wrappedKey)
+        call.subject.id.bytes, call.subject.wrappedKey)
       try connection.run(
         """
         INSERT INTO call (id, since, subject, created, started, started_offset, direction, source,
           location, extension, key_id, wrapped_key, details, details_generation, recording_numbers)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        call.id.bytes, size, call.subject.bytes, call.created.milliseconds,
+        call.id.bytes, size, call.subject.id.bytes, call.created.milliseconds,
         call.started.instant.milliseconds, call.started.offsetMinutes, call.direction.rawValue,
         call.source, call.location, call.callExtension, call.keyID.bytes, call.wrappedKey,
         call.details, call.detailsGeneration, call.recordingNumbers)
@@ -34,24 +34,11 @@ extension SQLiteCatalog {
   }
 
   public func call(_ id: Identifier) async throws(VaultError) -> CallRow? {
-    try await read("reading a call") { connection in
-      try connection.first(
-        "SELECT " + .callColumns + " FROM call c WHERE c.id = ? AND c.since IS NULL", id.bytes
-      ) { (row) throws(DatabaseError) in try row.call() }
-    }
+    try await read("reading a call") { try $0.call(id) }
   }
 
   public func call(owning tokens: [LookupToken]) async throws(VaultError) -> Identifier? {
     try await read("looking for a call") { try $0.call(owning: tokens.filter(\.isUnique)) }
-  }
-
-  public func subject(_ id: Identifier) async throws(VaultError) -> SubjectRow? {
-    try await read("reading a subject") { connection in
-      try connection.first("SELECT id, wrapped_key FROM subject WHERE id = ?", id.bytes) {
-        (row) throws(DatabaseError) in
-        SubjectRow(id: try row.identifier(0), wrappedKey: try row.blob(1))
-      }
-    }
   }
 
   public func calls(matching query: CatalogQuery) async throws(VaultError) -> [CallListing] {
@@ -117,17 +104,19 @@ struct CallListQuery {
     var heads: [[any Bindable]]
     if let driving = tokens.first {
       from =
-        " FROM call_token t CROSS JOIN call c ON c.id = t.call"
+        " FROM call_token t CROSS JOIN call c ON c.id = t.call" + .subjectOfCall
         + " WHERE t.field = ? AND t.key = ? AND t.value = ?"
       order = "t.started, t.call"
       heads = driving.map { [$0.field.rawValue, $0.key.bytes, $0.value] }
     } else if let (column, values) = columns.first {
       columns.removeFirst()
-      from = " FROM call c INDEXED BY call_by_" + column + " WHERE c." + column + " = ?"
+      from =
+        " FROM call c INDEXED BY call_by_" + column + .subjectOfCall + " WHERE c." + column
+        + " = ?"
       order = "c.started, c.id"
       heads = values.sorted().map { [$0] }
     } else {
-      from = " FROM call c INDEXED BY call_by_time WHERE 1"
+      from = " FROM call c INDEXED BY call_by_time" + .subjectOfCall + " WHERE 1"
       order = "c.started, c.id"
       heads = [[]]
     }
@@ -164,6 +153,14 @@ struct CallListQuery {
 }
 
 extension Connection {
+  /// A live call.
+  func call(_ id: Identifier) throws -> CallRow? {
+    try first(
+      "SELECT " + .callColumns + " FROM call c" + .subjectOfCall
+        + " WHERE c.id = ? AND c.since IS NULL", id.bytes
+    ) { (row) throws(DatabaseError) in try row.call() }
+  }
+
   /// The call, pending or live, that has one of these tokens.
   fileprivate func call(owning tokens: [LookupToken]) throws -> Identifier? {
     for token in tokens {

@@ -47,11 +47,18 @@ extension SQLiteCatalog {
     }
   }
 
-  public func recording(_ id: Identifier) async throws(VaultError) -> RecordingRow? {
+  public func recording(
+    _ id: Identifier
+  ) async throws(VaultError) -> (recording: RecordingRow, call: CallRow)? {
     try await read("reading a recording") { connection in
-      try connection.first(
+      let recording = try connection.first(
         "SELECT " + .recordingColumns + " FROM recording WHERE id = ? AND since IS NULL", id.bytes
       ) { (row) throws(DatabaseError) in try row.recording() }
+      guard let recording else { return nil }
+      guard let call = try connection.call(recording.call) else {
+        throw DatabaseError(.damaged, during: "reading the call of a recording")
+      }
+      return (recording, call)
     }
   }
 

@@ -54,7 +54,9 @@ extension Row {
       throw .notAValue
     }
     return CallRow(
-      id: try identifier(0), subject: try identifier(1), created: try time(2), started: started,
+      id: try identifier(0),
+      subject: SubjectRow(id: try identifier(1), wrappedKey: try blob(14)),
+      created: try time(2), started: started,
       direction: try value(5, Direction.init(rawValue:)), source: try text(6),
       location: try optionalText(7), callExtension: try optionalText(8),
       keyID: try identifier(9), wrappedKey: try blob(10), details: try blob(11),
@@ -64,8 +66,8 @@ extension Row {
   /// The columns of ``SQL/listingColumns``: those of a call, then what there is of it.
   func listing() throws(DatabaseError) -> CallListing {
     CallListing(
-      call: try call(), recordings: try int(14), transcripts: try int(15), notes: try int(16),
-      durationMilliseconds: try optionalInteger(17))
+      call: try call(), recordings: try int(15), transcripts: try int(16), notes: try int(17),
+      durationMilliseconds: try optionalInteger(18))
   }
 
   /// The columns of ``SQL/recordingColumns``.
@@ -120,9 +122,15 @@ extension SQL {
   static var callColumns: SQL {
     """
     c.id, c.subject, c.created, c.started, c.started_offset, c.direction, c.source, c.location,
-    c.extension, c.key_id, c.wrapped_key, c.details, c.details_generation, c.recording_numbers
+    c.extension, c.key_id, c.wrapped_key, c.details, c.details_generation, c.recording_numbers,
+    s.wrapped_key
     """
   }
+
+  /// Joins the subject to what comes before, `call c`.
+  ///
+  /// A call whose subject is not there is damage, and must not look absent.
+  static var subjectOfCall: SQL { " LEFT JOIN subject s ON s.id = c.subject" }
 
   static var listingColumns: SQL {
     callColumns + """

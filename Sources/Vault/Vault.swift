@@ -28,6 +28,7 @@ public final class Vault: Sendable {
   let clock: any WallClock
   let gates = Gates()
   let sessions = Lock(Sessions())
+  let knownTokens = Lock(KnownTokens())
   let upkeepFailures = Lock<[VaultUpkeep: any Error]>([:])
 
   /// Opens a vault over its parts, and settles what a crash left, before anything is served.
@@ -81,19 +82,43 @@ public final class Vault: Sendable {
     self.reconciliation = reconciliation
   }
 
+  /// Entries after which the catalog's position is noted before its minute is over.
+  ///
+  /// A start looks at every entry beyond the position: this bounds how many a busy minute leaves it.
+  private static let unnotedLimit: Int64 = 16_384
+
   /// Sweeps orphans each hour, and notes each minute how far the catalog has come, until the task is cancelled.
+  ///
+  /// An orphan does no harm, and an old position costs the next start a longer look: what fails is in
+  /// ``health()`` until a later round succeeds.
   public func run() async {
-    var minute = 0
-    while !Task.isCancelled {
-      // An orphan does no harm, and an old position costs the next start a longer look: what fails is
-      // in ``health()`` until a later round succeeds.
-      if minute.isMultiple(of: 60) {
-        await attempt(.orphans) { () throws(VaultError) in _ = try await self.sweepOrphans() }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await self.repeatedly(every: .seconds(3600)) {
+          await self.attempt(.orphans) { () throws(VaultError) in _ = try await self.sweepOrphans()
+          }
+        }
       }
-      await attempt(.position) { () throws(VaultError) in try await self.noteProgress() }
-      minute += 1
+      group.addTask {
+        var second = 0
+        var noted: Int64 = 0
+        await self.repeatedly(every: .seconds(1)) {
+          let size = await self.logSize
+          if second.isMultiple(of: 60) || size - noted >= Self.unnotedLimit {
+            await self.attempt(.position) { () throws(VaultError) in try await self.noteProgress() }
+            noted = size
+          }
+          second += 1
+        }
+      }
+    }
+  }
+
+  private func repeatedly(every interval: Duration, _ step: () async -> Void) async {
+    while !Task.isCancelled {
+      await step()
       do {
-        try await Task.sleep(for: .seconds(60))
+        try await Task.sleep(for: interval)
       } catch {
         return
       }

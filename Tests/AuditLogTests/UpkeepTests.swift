@@ -19,6 +19,58 @@ import Testing
     return await log.status
   }
 
+  /// What became of an intent goes to disk by itself, and what is asked of the log waits for it.
+  @Test(.timeLimit(.minutes(1)))
+  func anOutcomeThatNobodyWaitsForBecomesDurable() async throws {
+    let harness = try Harness()
+    let log = try await harness.open()
+    let intents = [harness.draft(), harness.draft(), harness.draft()]
+    for intent in intents { _ = try await log.record(intent) }
+    let size = await log.status.size
+    try await log.conclude(intents[0].closing(.success))
+    #expect(await log.status.size == size)
+    let page = try await log.entries(matching: EntryFilter())
+    #expect(page.entries.last?.entry.reference == intents[0].id)
+    // Before whatever is recorded after it.
+    try await log.conclude(intents[1].closing(.success))
+    let next = try await log.record(harness.draft())
+    #expect(next.position.index == size + 2)
+    let running = Task { await log.run() }
+    try await log.conclude(intents[2].closing(.partial))
+    #expect(try await status(of: log) { $0.size == size + 4 }.size == size + 4)
+    running.cancel()
+    await running.value
+    let reopened = try await harness.open()
+    #expect(reopened.unfinishedIntents.count == 1)
+  }
+
+  /// A crash before it leaves the intent open.
+  @Test func anOutcomeThatNeverCameToDiskLeavesItsIntentOpen() async throws {
+    let harness = try Harness()
+    let intent = harness.draft()
+    do {
+      let log = try await harness.open()
+      _ = try await log.record(intent)
+      try await log.conclude(intent.closing(.success))
+    }
+    let reopened = try await harness.open()
+    #expect(reopened.unfinishedIntents.map(\.entry.id) == [intent.id])
+  }
+
+  @Test func nothingIsConcludedInALogThatWasClosed() async throws {
+    let harness = try Harness()
+    let log = try await harness.open()
+    let intent = harness.draft()
+    _ = try await log.record(intent)
+    let running = Task { await log.run() }
+    running.cancel()
+    await running.value
+    let error = await #expect(throws: AuditError.self) {
+      try await log.conclude(intent.closing(.success))
+    }
+    #expect(error?.code == .unavailable)
+  }
+
   @Test(.timeLimit(.minutes(1)))
   func aJournalThatCannotBeReleasedIsSeen() async throws {
     let harness = try Harness {

@@ -22,16 +22,14 @@ extension CatalogConformance {
         let name = Sample.token(.sourceCall, "3cx/17")
         let call = Sample.call()
         try await catalog.insert(
-          call, tokens: [name, Sample.token(.party, "1"), Sample.token(.party, "1")],
-          subject: Sample.subject(of: call), since: 0)
+          call, tokens: [name, Sample.token(.party, "1"), Sample.token(.party, "1")], since: 0)
         for _ in 0..<2 {
           let second = Sample.call()
           await refused(.conflict, existing: call.id) {
             try await catalog.insert(
-              second, tokens: [name], subject: Sample.subject(of: second), since: 0)
+              second, tokens: [name], since: 0)
           }
           #expect(try await !catalog.contains(RowReference(.call, second.id)))
-          #expect(try await catalog.subject(second.subject) == nil)
           #expect(
             try await catalog.call(owning: [Sample.token(.sourceCall, "other"), name]) == call.id)
           try await catalog.confirm(RowReference(.call, call.id), at: Sample.position(1))
@@ -49,7 +47,7 @@ extension CatalogConformance {
               let call = Sample.call()
               do {
                 try await catalog.insert(
-                  call, tokens: [name], subject: Sample.subject(of: call), since: 0)
+                  call, tokens: [name], since: 0)
                 return true
               } catch {
                 return false
@@ -161,7 +159,7 @@ extension CatalogConformance {
           Sample.token(.sourceCall, "call \(number)"),
         ]
         try await catalog.insert(
-          call, tokens: Array(tokens), subject: Sample.subject(of: call), since: 1)
+          call, tokens: Array(tokens), since: 1)
         // A few wait for their entry and must not be found.
         if number % 7 == 3 { continue }
         try await catalog.confirm(RowReference(.call, call.id), at: Sample.position(1))

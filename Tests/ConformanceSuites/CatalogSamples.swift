@@ -5,7 +5,7 @@ public import Vault
 
 /// Rows for tests: valid, each with fresh ids.
 public enum Sample {
-  public static let subjectKey = [UInt8](repeating: 0x5b, count: 70)
+  static let subjectKey = [UInt8](repeating: 0x5b, count: 70)
 
   public static func position(_ index: Int64) -> LogPosition {
     LogPosition(index: index, leafHash: SHA256.hash(Array("leaf \(index)".utf8)))
@@ -34,14 +34,11 @@ public enum Sample {
       let time = OffsetTime(instant: Timestamp(milliseconds: started), offsetMinutes: -300)
     else { preconditionFailure("within the years that can be written") }
     return CallRow(
-      id: .random(), subject: subject, created: Timestamp(milliseconds: started + 60_000),
-      started: time, direction: direction, source: source, location: location,
+      id: .random(), subject: SubjectRow(id: subject, wrappedKey: subjectKey),
+      created: Timestamp(milliseconds: started + 60_000), started: time, direction: direction,
+      source: source, location: location,
       callExtension: callExtension, keyID: .random(), wrappedKey: Identifier.random().bytes,
       details: Array("sealed details".utf8), detailsGeneration: 1, recordingNumbers: 0)
-  }
-
-  public static func subject(of call: CallRow) -> SubjectRow {
-    SubjectRow(id: call.subject, wrappedKey: subjectKey)
   }
 
   public static func recording(

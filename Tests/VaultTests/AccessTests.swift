@@ -1,3 +1,4 @@
+import Audit
 import Cryptography
 import Encoding
 import Testing
@@ -56,6 +57,39 @@ import Testing
     // A call without an extension is not one of extension 204's.
     #expect(!confinement.covers(source: "3cx", location: nil, callExtension: nil))
     #expect(Confinement([]).covers(source: "any", location: nil, callExtension: nil))
+  }
+}
+
+@Suite struct KnownTokensTests {
+  private func row(_ name: String, revoked: Bool = false) -> TokenRow {
+    TokenRow(
+      id: .random(), digest: SHA256.hash(Array(name.utf8)), holder: .random(), name: name,
+      role: .clinician, scopes: [], createdBy: .random(), created: Timestamp(milliseconds: 0),
+      expires: Timestamp(milliseconds: 1), revoked: revoked ? Timestamp(milliseconds: 0) : nil,
+      isBootstrap: false)
+  }
+
+  @Test func aRevokedTokenIsForgottenAndNotLearntFromAnOlderReading() {
+    var known = KnownTokens()
+    let (ada, ben) = (row("ada"), row("ben"))
+    let before = known.revocations
+    known.learn(ada, at: before)
+    known.learn(ben, at: before)
+    known.forget(ada.id)
+    #expect(known.row(ada.digest) == nil)
+    #expect(known.row(ben.digest) == ben)
+    // Read before the revocation, offered after it.
+    known.learn(ada, at: before)
+    #expect(known.row(ada.digest) == nil)
+    known.learn(row("eve", revoked: true), at: known.revocations)
+    #expect(known.row(SHA256.hash(Array("eve".utf8))) == nil)
+  }
+
+  @Test func theyAreBounded() {
+    var known = KnownTokens()
+    let rows = (0...KnownTokens.limit).map { row("\($0)") }
+    for row in rows { known.learn(row, at: 0) }
+    #expect(rows.filter { known.row($0.digest) != nil } == rows.suffix(1))
   }
 }
 

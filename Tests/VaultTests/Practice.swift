@@ -166,9 +166,9 @@ final class Practice: Sendable {
 
   /// What `body` wrote to the log.
   func entriesOf(_ body: () async throws -> Void) async throws -> [Entry] {
-    let start = await log.durableHead.size
+    let start = try await entries().count
     try await body()
-    return try await entries(from: start)
+    return try await entries(from: Int64(start))
   }
 }
 

@@ -81,8 +81,8 @@ import Testing
     let second = try await practice.recording([UInt8](repeating: 2, count: 1000))
     // Somebody with the disk swaps two objects of the same length.
     let rows = try [
-      #require(await practice.catalog.recording(first.recording)),
-      #require(await practice.catalog.recording(second.recording)),
+      #require(await practice.catalog.recording(first.recording)).recording,
+      #require(await practice.catalog.recording(second.recording)).recording,
     ]
     try practice.swapObjects(rows[0].blob, rows[1].blob)
     let clinician = try await practice.caller(.clinician)
@@ -101,7 +101,7 @@ import Testing
     let practice = try await Practice.new()
     let bytes = [UInt8](repeating: 6, count: 200_000)
     let receipt = try await practice.recording(bytes)
-    let row = try #require(await practice.catalog.recording(receipt.recording))
+    let row = try #require(await practice.catalog.recording(receipt.recording)).recording
     try practice.flip(row.blob, at: 65_536 + 100)
     let clinician = try await practice.caller(.clinician)
     let entries = try await practice.entriesOf {
@@ -122,7 +122,7 @@ import Testing
   @Test func anObjectCutShortIsNotOpened() async throws {
     let practice = try await Practice.new()
     let receipt = try await practice.recording([UInt8](repeating: 6, count: 200_000))
-    let row = try #require(await practice.catalog.recording(receipt.recording))
+    let row = try #require(await practice.catalog.recording(receipt.recording)).recording
     try practice.cut(row.blob, to: 131_072)
     let clinician = try await practice.caller(.clinician)
     let error = await #expect(throws: VaultError.self) {

@@ -34,11 +34,14 @@ public actor AuditLog {
   // Callers whose entries are in the sequencer's batch, and whether somebody appends.
   private var waiting: [CheckedContinuation<Turn, Never>] = []
   private var isCommitting = false
+  /// Says that something is staged for which nobody waits, while nobody appends.
+  private let unattended = AsyncStream.makeStream(
+    of: Void.self, bufferingPolicy: .bufferingNewest(1))
   private var failure: AuditError?
   private var isClosed = false
 
   private var published: PublishedEdge
-  private var publishedNote: [UInt8]?
+  private(set) var publishedNote: [UInt8]?
   private var unpublished: [UnpublishedEntry]
   private var unpublishedLength: Int
   private var isPublishing = false
@@ -175,22 +178,41 @@ public actor AuditLog {
     try await append(draft)
   }
 
+  /// Records what became of an intent, without waiting for the disk.
+  ///
+  /// For outcomes of what has happened already: the entry has its place when this returns, comes
+  /// before every entry recorded later, and is appended at once while ``run()`` runs. A crash in
+  /// between leaves the intent open, as a crash before the call does.
+  ///
+  /// - Precondition: the draft is an outcome; an intent must be durable before anything follows it.
+  /// - Throws: as ``record(_:)``, as far as it is known by then.
+  public func conclude(_ draft: EntryDraft) async throws(AuditError) {
+    precondition(draft.phase == .outcome, "only what has happened may be recorded later")
+    _ = try await place(draft, closing: false)
+    if !isCommitting { unattended.continuation.yield() }
+  }
+
   private func append(_ draft: EntryDraft, closing: Bool = false) async throws(AuditError)
     -> Receipt
   {
-    try checkOpen(closing: closing)
-    while let subject = draft.subjects.first(where: { counts.count(of: $0.id) == nil }) {
-      try await learnCount(of: subject.id)
-      // The wait may have been long.
-      try checkOpen(closing: closing)
-    }
-    let staged = try stage(draft)
+    let staged = try await place(draft, closing: closing)
     try await settle()
     let entry = staged.entry
     return Receipt(
       position: staged.position, entryID: entry.id, time: entry.time, action: entry.action,
       phase: entry.phase, outcome: entry.outcome, principal: entry.actor.id,
       objects: entry.objects, parts: entry.parts)
+  }
+
+  /// Stages an entry as soon as its subjects' counts are known.
+  private func place(_ draft: EntryDraft, closing: Bool) async throws(AuditError) -> StagedEntry {
+    try checkOpen(closing: closing)
+    while let subject = draft.subjects.first(where: { counts.count(of: $0.id) == nil }) {
+      try await learnCount(of: subject.id)
+      // The wait may have been long.
+      try checkOpen(closing: closing)
+    }
+    return try stage(draft)
   }
 
   private func checkOpen(closing: Bool) throws(AuditError) {
@@ -274,23 +296,24 @@ public actor AuditLog {
     }
   }
 
+  /// Returns when everything that has its place is durable, or when the log has failed, which its
+  /// status and everybody who records hear of.
+  private func settleIfPossible() async {
+    guard failure == nil, sequencer.size > head.size else { return }
+    do { try await settle() } catch { return }
+  }
+
+  /// Appends what nobody waits for, until cancelled.
+  private func settleUnattended() async {
+    for await _ in unattended.stream { await settleIfPossible() }
+  }
+
   /// Appends everything staged, with the head that covers it, and wakes whose entries it were.
   private func commit() async -> Turn {
     let callers = waiting
     waiting = []
-    let batch = sequencer.takeBatch()
-    let before = head.size
     do {
-      let next = SignedHead(
-        size: sequencer.size,
-        note: try Self.sign(sequencer, with: signer, origin: configuration.origin),
-        last: sequencer.last)
-      var bytes = batch.frames
-      bytes.append(contentsOf: next.frame)
-      if segmentLength >= configuration.journalSegmentLength { try await turnJournal() }
-      try await store.append(bytes, from: before, to: next.size)
-      segmentLength += bytes.count
-      head = next
+      try await appendBatch()
     } catch {
       // What the journal holds now nobody knows: only reading it again will tell.
       failure = AuditError(.unavailable, during: "appending to the journal", cause: error)
@@ -299,6 +322,30 @@ public actor AuditLog {
       isCommitting = false
       return .failed
     }
+    for caller in callers { caller.resume(returning: .committed) }
+    if waiting.isEmpty {
+      isCommitting = false
+      if sequencer.size > head.size { unattended.continuation.yield() }
+    } else {
+      waiting.removeFirst().resume(returning: .commit)
+    }
+    return .committed
+  }
+
+  private func appendBatch() async throws {
+    let batch = sequencer.takeBatch()
+    // Somebody waited for no more than the append before this one.
+    guard !batch.entries.isEmpty else { return }
+    let next = SignedHead(
+      size: sequencer.size,
+      note: try Self.sign(sequencer, with: signer, origin: configuration.origin),
+      last: sequencer.last)
+    var bytes = batch.frames
+    bytes.append(contentsOf: next.frame)
+    if segmentLength >= configuration.journalSegmentLength { try await turnJournal() }
+    try await store.append(bytes, from: head.size, to: next.size)
+    segmentLength += bytes.count
+    head = next
     lastCommit = .now
     for staged in batch.entries {
       counts.commit(staged.counts)
@@ -308,13 +355,6 @@ public actor AuditLog {
           bytes: staged.bytes, leafHash: staged.leafHash, openings: staged.openings))
       unpublishedLength += staged.bytes.count
     }
-    for caller in callers { caller.resume(returning: .committed) }
-    if waiting.isEmpty {
-      isCommitting = false
-    } else {
-      waiting.removeFirst().resume(returning: .commit)
-    }
-    return .committed
   }
 
   /// Begins a new piece of the journal, while nothing is being appended.
@@ -366,6 +406,7 @@ public actor AuditLog {
   ///
   /// - Throws: ``AuditError/Code/unavailable`` if the store cannot; it may be tried again.
   public func publish() async throws(AuditError) {
+    await settleIfPossible()
     let target = head.size
     while published.size < target {
       if isPublishing {
@@ -430,6 +471,7 @@ public actor AuditLog {
   public func run() async {
     let configuration = configuration
     await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.settleUnattended() }
       group.addTask {
         await self.repeatedly(.refusals, every: configuration.aggregateInterval) {
           try await self.flushRefusals()
@@ -524,9 +566,10 @@ public actor AuditLog {
       isFull: unpublishedLength >= configuration.unpublishedLimit, upkeepFailures: upkeepFailures)
   }
 
-  /// What can be read now without waiting for anything.
-  func readable() -> LogReader {
-    LogReader(
+  /// What can be read: everything that had its place before the call, unless the log has failed.
+  func readable() async -> LogReader {
+    await settleIfPossible()
+    return LogReader(
       store: store, publishedSize: published.size, publishedNote: publishedNote,
       tail: unpublished)
   }

@@ -85,6 +85,7 @@ struct LogReader: Sendable {
     let scanEnd = min(end, index + Self.scanLimit)
     // An entry that names an id holds its text: most need not be parsed to be passed over.
     let needles = [filter.actor, filter.object].compactMap { $0.map { Array($0.description.utf8) } }
+    let actions = filter.actions.map { Set($0.map { Array($0.rawValue.utf8)[...] }) }
     var found: [LoggedEntry] = []
     while index < scanEnd {
       let bundle = try await bundle(index >> 8)
@@ -93,6 +94,7 @@ struct LogReader: Sendable {
         guard index < scanEnd else { break }
         guard found.count < limit else { return EntryPage(entries: found, next: index) }
         index += 1
+        if let actions, let action = bytes.leadingAction, !actions.contains(action) { continue }
         guard needles.allSatisfy({ bytes.holds($0) }) else { continue }
         let entry = try Entry(parsing: bytes)
         if filter.matches(entry) { found.append(LoggedEntry(entry: entry, bytes: bytes)) }
@@ -218,7 +220,7 @@ extension AuditLog {
   }
 
   /// The published checkpoint, or nil before the first.
-  public var publishedCheckpoint: [UInt8]? { readable().publishedNote }
+  public var publishedCheckpoint: [UInt8]? { publishedNote }
 
   /// A published tile or bundle, or nil: it never was, or a partial one was superseded.
   ///
@@ -246,6 +248,16 @@ extension AuditLog {
 }
 
 extension [UInt8] {
+  /// The action of an entry whose first key is `action`, as every entry's is that we write; nil for
+  /// an entry that must be parsed to know.
+  fileprivate var leadingAction: ArraySlice<UInt8>? {
+    guard starts(with: Self.actionKey) else { return nil }
+    let value = self[Self.actionKey.count...].prefix { $0 != UInt8(ascii: "\"") }
+    return value.contains(UInt8(ascii: "\\")) ? nil : value
+  }
+
+  private static let actionKey = Array(#"{"action":""#.utf8)
+
   /// Whether `needle` occurs here.
   fileprivate func holds(_ needle: [UInt8]) -> Bool {
     guard let first = needle.first, count >= needle.count else { return needle.isEmpty }

@@ -47,11 +47,25 @@ extension Vault {
     do {
       return try await log.record(draft)
     } catch {
-      counters.count(.logFailures)
-      throw VaultError(
-        .unavailable, during: "recording an attempt", because: nil, cause: error,
-        isAccounted: true)
+      throw logFailure(error)
     }
+  }
+
+  /// Records the outcome of what has happened, without waiting for the disk.
+  ///
+  /// - Throws: as ``record(_:)``.
+  func conclude(_ outcome: EntryDraft) async throws(VaultError) {
+    do {
+      try await log.conclude(outcome)
+    } catch {
+      throw logFailure(error)
+    }
+  }
+
+  private func logFailure(_ error: AuditError) -> VaultError {
+    counters.count(.logFailures)
+    return VaultError(
+      .unavailable, during: "recording an attempt", because: nil, cause: error, isAccounted: true)
   }
 
   /// Inserts a row behind a gate, where only a row left pending can stand in the way.
@@ -150,7 +164,7 @@ extension Vault {
       throw VaultError(.notFound, during: "finding a call")
     }
     draft.objects = [call.id]
-    draft.subjects = [try await subject(of: call)]
+    draft.subjects = [try keys.subjectKey(call.subject)]
     guard covers(call, caller) else {
       throw VaultError(.notFound, during: "finding a call", because: .outOfScope)
     }
@@ -163,16 +177,13 @@ extension Vault {
   func visibleRecording(
     _ id: Identifier, _ caller: Caller, _ draft: inout EntryDraft
   ) async throws(VaultError) -> (recording: RecordingRow, call: CallRow) {
-    guard let recording = try await catalog.recording(id) else {
+    guard let (recording, call) = try await catalog.recording(id) else {
       draft.commits[.filter] = Array(id.description.utf8)
       throw VaultError(.notFound, during: "finding a recording")
     }
-    guard let call = try await catalog.call(recording.call) else {
-      throw VaultError(.tampered, during: "finding the call of a recording")
-    }
     draft.objects = [call.id, recording.id]
     draft.parts = [try name(of: .recording(recording.number))]
-    draft.subjects = [try await subject(of: call)]
+    draft.subjects = [try keys.subjectKey(call.subject)]
     guard covers(call, caller) else {
       throw VaultError(.notFound, during: "finding a recording", because: .outOfScope)
     }
@@ -182,14 +193,6 @@ extension Vault {
   private func covers(_ call: CallRow, _ caller: Caller) -> Bool {
     caller.confinement.covers(
       source: call.source, location: call.location, callExtension: call.callExtension)
-  }
-
-  /// The key by which the log's tags of a call are made.
-  func subject(of call: CallRow) async throws(VaultError) -> SubjectKey {
-    guard let row = try await catalog.subject(call.subject) else {
-      throw VaultError(.tampered, during: "finding whom a call is about")
-    }
-    return try keys.subjectKey(row)
   }
 }
 

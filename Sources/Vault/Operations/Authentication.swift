@@ -17,13 +17,23 @@ extension Vault {
     guard let token = AccessToken(text) else {
       throw try await refused(.credentialUnknown, via: address, request: request)
     }
-    guard let row = try await catalog.token(digest: token.digest) else {
+    guard let row = try await row(of: token) else {
       throw try await refused(.credentialUnknown, via: address, request: request)
     }
     if let reason = invalidity(of: row) {
       throw try await refused(reason, via: address, request: request, known: row)
     }
     return try await caller(holding: row, method: .token, via: address, request: request)
+  }
+
+  /// What is stored of a token, revoked or not.
+  private func row(of token: AccessToken) async throws(VaultError) -> TokenRow? {
+    let digest = token.digest
+    let (known, revocations) = knownTokens.withLock { ($0.row(digest), $0.revocations) }
+    if let known { return known }
+    guard let row = try await catalog.token(digest: digest) else { return nil }
+    knownTokens.withLock { $0.learn(row, at: revocations) }
+    return row
   }
 
   /// Proves a local process by the user it runs as: whoever ran `init` is the administrator, others are nobody.

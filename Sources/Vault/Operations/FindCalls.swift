@@ -30,7 +30,7 @@ extension Vault {
       let listings = try await self.catalog.calls(matching: query)
       draft.objects = listings.map(\.call.id)
       for listing in listings {
-        draft.subjects.append(try await self.subject(of: listing.call))
+        draft.subjects.append(try self.keys.subjectKey(listing.call.subject))
       }
       return listings
     }

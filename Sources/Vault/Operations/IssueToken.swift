@@ -103,6 +103,8 @@ extension Vault {
         throw VaultError(.notFound, during: "finding a token")
       }
       draft.objects = [row.id, row.holder]
+      // Also where the catalog fails: then nobody knows whether it holds the token revoked.
+      defer { self.knownTokens.withLock { $0.forget(token) } }
       try await self.catalog.revoke(token, at: self.now)
       self.sessions.withLock { $0.end(token) }
     }

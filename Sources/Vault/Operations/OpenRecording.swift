@@ -144,14 +144,16 @@ extension Vault {
   }
 
   /// Records what became of an open recording.
+  ///
+  /// The bytes have left, so nobody waits for the disk: a crash before it has the entry leaves the
+  /// intent open, and the next start presumes disclosure.
   private func close(
     _ reader: RecordingReader, _ intent: EntryDraft, _ outcome: OutcomeCode,
     because reason: Reason?
   ) async throws(VaultError) {
     await reader.finish()
     counters.count(.plaintextBytesReleased, by: reader.released)
-    discard(
-      try await record(intent.closing(outcome, because: reason, released: reader.released)))
+    try await conclude(intent.closing(outcome, because: reason, released: reader.released))
   }
 
   /// A check for each segment that the caller's credential has not ended since.

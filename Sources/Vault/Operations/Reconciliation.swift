@@ -115,7 +115,7 @@ extension Vault {
       if !entry.subjects.isEmpty, let id = entry.objects.first,
         let call = try await catalog.call(id)
       {
-        subjects = [try await subject(of: call)]
+        subjects = [try keys.subjectKey(call.subject)]
       }
       discard(
         try await record(intent.recovery(outcome, by: systemActor, about: subjects)))

@@ -60,14 +60,13 @@ extension Vault {
     let started: OffsetTime
     if let given = new.started { started = given } else { started = try Self.utc(now) }
     let row = CallRow(
-      id: id, subject: id, created: now, started: started, direction: new.direction ?? .inbound,
+      id: id, subject: SubjectRow(id: id, wrappedKey: subject.wrapped.encoded), created: now,
+      started: started, direction: new.direction ?? .inbound,
       source: new.source, location: new.location, callExtension: new.callExtension,
       keyID: key.id, wrappedKey: key.wrapped.encoded, details: sealed, detailsGeneration: 1,
       recordingNumbers: 0)
     try await checked(&draft) { _ throws(VaultError) in
-      try await self.catalog.insert(
-        row, tokens: tokens, subject: SubjectRow(id: id, wrappedKey: subject.wrapped.encoded),
-        since: await self.logSize)
+      try await self.catalog.insert(row, tokens: tokens, since: await self.logSize)
     }
 
     let digest = SHA256.hash(sealed)

@@ -49,12 +49,12 @@ public protocol Catalog: Sendable {
 
   // MARK: Calls
 
-  /// Inserts a pending call with the tokens it is found by, and its subject.
+  /// Inserts a pending call with the tokens it is found by, and its subject where that is new.
   ///
   /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if a token whose
   ///   ``LookupToken/isUnique`` is set belongs to another call, pending or live.
   func insert(
-    _ call: CallRow, tokens: [LookupToken], subject: SubjectRow, since size: Int64
+    _ call: CallRow, tokens: [LookupToken], since size: Int64
   ) async throws(VaultError)
 
   /// A live call.
@@ -65,9 +65,6 @@ public protocol Catalog: Sendable {
 
   /// Live calls in falling order of (started, id), at most `query.limit`.
   func calls(matching query: CatalogQuery) async throws(VaultError) -> [CallListing]
-
-  /// The subject of a call.
-  func subject(_ id: Identifier) async throws(VaultError) -> SubjectRow?
 
   // MARK: Recordings
 
@@ -80,8 +77,10 @@ public protocol Catalog: Sendable {
   ///   live, a recording with the same number or the same content token.
   func insert(_ recording: RecordingRow, since size: Int64) async throws(VaultError)
 
-  /// A live recording.
-  func recording(_ id: Identifier) async throws(VaultError) -> RecordingRow?
+  /// A live recording and its call, which is live too.
+  func recording(
+    _ id: Identifier
+  ) async throws(VaultError) -> (recording: RecordingRow, call: CallRow)?
 
   /// The live recordings of a call in order of number.
   func recordings(of call: Identifier) async throws(VaultError) -> [RecordingRow]

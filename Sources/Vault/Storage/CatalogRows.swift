@@ -38,7 +38,8 @@ public struct LookupToken: Hashable, Sendable {
 /// In clear is what an operator needs to see that calls arrive; who spoke is in ``details``.
 public struct CallRow: Sendable, Equatable {
   public let id: Identifier
-  public let subject: Identifier
+  /// Whom it is about: the call itself until a patient is known.
+  public let subject: SubjectRow
   /// When we learned of the call.
   public let created: Timestamp
   /// When the call began, as its source said, or ``created``.
@@ -57,7 +58,7 @@ public struct CallRow: Sendable, Equatable {
   public let recordingNumbers: Int
 
   public init(
-    id: Identifier, subject: Identifier, created: Timestamp, started: OffsetTime,
+    id: Identifier, subject: SubjectRow, created: Timestamp, started: OffsetTime,
     direction: Direction, source: String, location: String?, callExtension: String?,
     keyID: Identifier, wrappedKey: [UInt8], details: [UInt8], detailsGeneration: Int,
     recordingNumbers: Int
