@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 
 # Build and run: one line per library of Package.swift, then the demonstration's speech.
 build_packages=(
-  make git pkg-config python3 curl
+  make git pkg-config python3 curl tzdata
   libssl-dev libsodium-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev
   libsndfile1-dev libseccomp-dev
   asterisk-core-sounds-en-wav pocketsphinx-testdata

@@ -2,7 +2,7 @@
 ///
 /// The day arithmetic counts from 1 March so that the leap day is the last of its year, in eras of
 /// 400 years (146 097 days), the calendar's period.
-struct CivilTime {
+struct CivilTime: Hashable, Sendable {
   private(set) var year: Int
   private(set) var month: Int
   private(set) var day: Int
