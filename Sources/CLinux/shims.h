@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -46,6 +47,16 @@ static inline const char *callvault_entry_name(const struct dirent *entry) { ret
 static inline int callvault_set_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 static inline int callvault_set_no_new_privileges(void) {
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+// fcntl(2)'s leases, which need _GNU_SOURCE, under names of our own. Returns 0 or an error number. A
+// lease that is broken within this function sends SIGURG, which is ignored, and not SIGIO, which would
+// end the program.
+static inline int callvault_probe_writers(int file) {
+  enum { set_signal = 10, set_lease = 1024 };
+  if (fcntl(file, set_signal, SIGURG) != 0 || fcntl(file, set_lease, F_RDLCK) != 0) return errno;
+  fcntl(file, set_lease, F_UNLCK);
+  return 0;
 }
 
 // The resource is an enumeration here and an integer there.

@@ -62,6 +62,11 @@ public enum MachineFacts {
     return (facts.st_uid, facts.st_mode & 0o7777, UInt64(facts.st_dev))
   }
 
+  /// Whether this user may list a directory, and remove and add names in it.
+  public static func mayChange(_ directory: String) -> Bool {
+    unsafe access(directory, R_OK | W_OK | X_OK) == 0
+  }
+
   /// The user this process acts for.
   public static var user: UInt32 { geteuid() }
 

@@ -1,0 +1,177 @@
+import CLinux
+import Glibc
+
+/// The kernel's own calls.
+public struct LinuxDirectoryCalls: DirectoryCalls {
+  public init() {}
+
+  private static let directoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+
+  public func open(_ path: String) throws(SystemCallError) -> FileDescriptor {
+    let number = unsafe Glibc.open(path, Self.directoryFlags)
+    try check(number >= 0, "open")
+    return FileDescriptor(rawValue: number)
+  }
+
+  public func openDirectory(_ name: [UInt8], in directory: FileDescriptor)
+    throws(SystemCallError) -> FileDescriptor
+  {
+    try open(name, in: directory, Self.directoryFlags | O_NOFOLLOW)
+  }
+
+  public func openFile(_ name: [UInt8], in directory: FileDescriptor)
+    throws(SystemCallError) -> FileDescriptor
+  {
+    try open(name, in: directory, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+  }
+
+  public func createFile(_ name: [UInt8], in directory: FileDescriptor)
+    throws(SystemCallError) -> FileDescriptor
+  {
+    try open(name, in: directory, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
+  }
+
+  public func close(_ file: FileDescriptor) {
+    let result = Glibc.close(file.rawValue)
+    // A number closed twice may by then be another thread's file.
+    precondition(result == 0 || errno != EBADF, "closed twice")
+  }
+
+  public func pread(_ file: FileDescriptor, into buffer: inout MutableRawSpan, at offset: Int64)
+    throws(SystemCallError) -> Int
+  {
+    let count = unsafe buffer.withUnsafeMutableBytes {
+      unsafe Glibc.pread(file.rawValue, $0.baseAddress, $0.count, off_t(offset))
+    }
+    try check(count >= 0, "pread")
+    return count
+  }
+
+  public func write(_ file: FileDescriptor, _ bytes: RawSpan) throws(SystemCallError) -> Int {
+    let count = unsafe bytes.withUnsafeBytes {
+      unsafe Glibc.write(file.rawValue, $0.baseAddress, $0.count)
+    }
+    try check(count >= 0, "write")
+    return count
+  }
+
+  public func fsync(_ file: FileDescriptor) throws(SystemCallError) {
+    try check(Glibc.fsync(file.rawValue) == 0, "fsync")
+  }
+
+  public func status(of file: FileDescriptor) throws(SystemCallError) -> NodeStatus {
+    var status = stat()
+    let result = unsafe fstat(file.rawValue, &status)
+    try check(result == 0, "fstat")
+    return NodeStatus(status)
+  }
+
+  public func status(of name: [UInt8], in directory: FileDescriptor)
+    throws(SystemCallError) -> NodeStatus
+  {
+    var status = stat()
+    let result = unsafe fstatat(
+      directory.rawValue, try checked(name, "fstatat"), &status, AT_SYMLINK_NOFOLLOW)
+    try check(result == 0, "fstatat")
+    return NodeStatus(status)
+  }
+
+  public func isBeingWritten(_ file: FileDescriptor) -> Bool? {
+    // A read lease is given only where nobody writes, and to the file's owner only.
+    switch callvault_probe_writers(file.rawValue) {
+    case 0: false
+    case EAGAIN: true
+    default: nil
+    }
+  }
+
+  public func list(_ directory: FileDescriptor, limit: Int) throws(SystemCallError) -> [[UInt8]] {
+    // The stream closes what it is given, and a descriptor of its own has a position of its own.
+    let own = unsafe openat(directory.rawValue, ".", Self.directoryFlags)
+    try check(own >= 0, "openat")
+    guard let stream = unsafe fdopendir(own) else {
+      let number = errno
+      close(FileDescriptor(rawValue: own))
+      throw SystemCallError("fdopendir", number)
+    }
+    defer { unsafe closedir(stream) }
+    var names: [[UInt8]] = []
+    while names.count < limit {
+      // readdir tells an error from the end only by errno.
+      errno = 0
+      guard let entry = unsafe readdir(stream) else {
+        try check(errno == 0, "readdir")
+        break
+      }
+      guard let name = unsafe callvault_entry_name(entry) else { continue }
+      let bytes = unsafe Array(UnsafeRawBufferPointer(start: name, count: strlen(name)))
+      if bytes != [0x2E], bytes != [0x2E, 0x2E] { names.append(bytes) }
+    }
+    return names
+  }
+
+  public func makeDirectory(_ name: [UInt8], in directory: FileDescriptor)
+    throws(SystemCallError)
+  {
+    let result = unsafe mkdirat(directory.rawValue, try checked(name, "mkdirat"), 0o700)
+    try check(result == 0, "mkdirat")
+  }
+
+  public func unlink(_ name: [UInt8], in directory: FileDescriptor) throws(SystemCallError) {
+    let result = unsafe unlinkat(directory.rawValue, try checked(name, "unlinkat"), 0)
+    try check(result == 0, "unlinkat")
+  }
+
+  public func rename(
+    _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
+  ) throws(SystemCallError) {
+    let (name, newName) = (try checked(name, "renameat"), try checked(newName, "renameat"))
+    let result = unsafe renameat(directory.rawValue, name, other.rawValue, newName)
+    try check(result == 0, "renameat")
+  }
+
+  private func open(_ name: [UInt8], in directory: FileDescriptor, _ flags: Int32)
+    throws(SystemCallError) -> FileDescriptor
+  {
+    let number = unsafe openat(
+      directory.rawValue, try checked(name, "openat"), flags, FileMode.privateFile.rawValue)
+    try check(number >= 0, "openat")
+    return FileDescriptor(rawValue: number)
+  }
+
+  /// A name as C takes it; refuses what would be another name, or a path.
+  private func checked(_ name: [UInt8], _ call: String) throws(SystemCallError) -> [CChar] {
+    guard !name.isEmpty, !name.contains(0), !name.contains(UInt8(ascii: "/")),
+      name != [0x2E], name != [0x2E, 0x2E]
+    else { throw SystemCallError(call, EINVAL) }
+    return name.map(CChar.init(bitPattern:)) + [0]
+  }
+
+  private func check(_ succeeded: Bool, _ call: String) throws(SystemCallError) {
+    guard !succeeded else { return }
+    let number = errno
+    // Our own mistake, not the world's; going on could touch another file.
+    precondition(number != EBADF && number != EFAULT, "a file used after it was closed")
+    throw SystemCallError(call, number)
+  }
+}
+
+extension NodeStatus {
+  fileprivate init(_ status: stat) {
+    func nanoseconds(_ time: timespec) -> Int64 {
+      let (product, overflow) = Int64(time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+      // A remote file system may answer any time; all that counts is whether it changes.
+      return overflow ? Int64(time.tv_sec) : product &+ Int64(time.tv_nsec)
+    }
+    let kind: Kind
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: kind = .file
+    case S_IFDIR: kind = .directory
+    default: kind = .other
+    }
+    self.init(
+      kind: kind, length: Int64(status.st_size), modified: nanoseconds(status.st_mtim),
+      changed: nanoseconds(status.st_ctim), links: UInt64(status.st_nlink),
+      device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+  }
+}
