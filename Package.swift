@@ -36,6 +36,8 @@ let mechanisms: [Target] = [
 let domain: [Target] = [
   .target(name: "Audit", dependencies: ["Encoding", "Threading", "Cryptography"]),
   .target(name: "Vault", dependencies: ["Audit", "Encoding", "Threading", "Cryptography", "YAML"]),
+  .target(
+    name: "Intake", dependencies: ["Vault", "Audit", "Encoding", "Threading", "Cryptography"]),
 ]
 
 let outside: [Target] = [
@@ -44,14 +46,17 @@ let outside: [Target] = [
     dependencies: [
       "Vault", "Audit", "Encoding", "Threading", "Cryptography", "Durable", "Database",
       "AudioProbe",
-    ])
+    ]),
+  .target(
+    name: "Adapters",
+    dependencies: ["Intake", "Cryptography", "Durable", "Encoding", "Host", "Threading"]),
 ]
 
 let service: [Target] = [
   .target(
     name: "Service",
     dependencies: [
-      "Vault", "Audit", "HTTP", "Encoding", "Threading", "Cryptography", "CAssets",
+      "Intake", "Vault", "Audit", "HTTP", "Encoding", "Threading", "Cryptography", "CAssets",
     ],
     exclude: ["openapi.json"])
 ]
@@ -60,8 +65,8 @@ let program: [Target] = [
   .executableTarget(
     name: "callvault",
     dependencies: [
-      "Service", "Drivers", "Vault", "Audit", "HTTP", "HTTPClient", "AudioProbe", "Cryptography",
-      "Durable", "Encoding", "Host", "Threading", "YAML", "CAssets",
+      "Service", "Drivers", "Adapters", "Intake", "Vault", "Audit", "HTTP", "HTTPClient",
+      "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "Threading", "YAML", "CAssets",
     ])
 ]
 
@@ -131,7 +136,8 @@ let tests: [Target] = [
   .testTarget(
     name: "VaultTests",
     dependencies: [
-      "Vault", "Audit", "Drivers", "Encoding", "Threading", "Cryptography", "Durable", "YAML",
+      "Adapters", "Intake", "Vault", "Audit", "Drivers", "Encoding", "Threading", "Cryptography",
+      "Durable", "YAML", "FaultInjection",
     ],
     path: "Tests/VaultTests"),
   .testTarget(
@@ -146,10 +152,15 @@ let tests: [Target] = [
   .testTarget(
     name: "CallvaultTests", dependencies: ["callvault", "Encoding"],
     path: "Tests/CallvaultTests"),
+  .testTarget(
+    name: "IntakeTests",
+    dependencies: ["Intake", "Vault", "Encoding", "Cryptography"], path: "Tests/IntakeTests"),
   .target(name: "Mutation", path: "Tests/Mutation"),
   .testTarget(
     name: "MutationTests",
-    dependencies: ["Mutation", "Audit", "Cryptography", "Encoding", "Vault", "YAML"],
+    dependencies: [
+      "Mutation", "Audit", "Cryptography", "Encoding", "Intake", "Vault", "YAML",
+    ],
     path: "Tests/MutationTests"),
 ]
 

@@ -2,6 +2,7 @@ public import Audit
 import Cryptography
 import Encoding
 public import HTTP
+public import Intake
 import Threading
 public import Vault
 
@@ -20,11 +21,13 @@ public final class CallVaultAPI: Handler {
   /// - Parameters:
   ///   - vault: what the routes are for.
   ///   - auditLog: the vault's, given out to those whom the vault admits.
+  ///   - intakes: the watched folders, of which the metrics tell.
   ///   - authenticators: in the order in which they are asked.
   ///   - metrics: also gets what this floor measures.
   ///   - log: gets the cause of every failure of ours.
   public init(
-    vault: Vault, auditLog: AuditLog, authenticators: [any Authenticator],
+    vault: Vault, auditLog: AuditLog, intakes: [Intake] = [],
+    authenticators: [any Authenticator],
     metrics: MetricsRegistry, log: OperatorLog
   ) {
     self.vault = vault
@@ -35,7 +38,9 @@ public final class CallVaultAPI: Handler {
     table = RouteTable(
       routes: CallRoutes(vault: vault).routes + RecordingRoutes(vault: vault).routes
         + TextRoutes(vault: vault).routes + AuditRoutes(vault: vault, log: auditLog).routes
-        + TokenRoutes(vault: vault).routes + HealthRoutes(vault: vault, metrics: metrics).routes)
+        + TokenRoutes(vault: vault).routes
+        + HealthRoutes(vault: vault, intakes: intakes, metrics: metrics).routes
+        + IntakeRoutes(vault: vault, intakes: intakes).routes)
     metrics.declare("callvault_requests_total", .counter, help: "Requests answered.")
     metrics.declare(
       "callvault_request_seconds", .histogram(bounds: MetricsRegistry.seconds),

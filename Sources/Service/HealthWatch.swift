@@ -1,5 +1,6 @@
 import Audit
 import Encoding
+public import Intake
 public import Vault
 
 /// Tells the operator when work that nobody waits for begins to fail, and when it succeeds again.
@@ -8,10 +9,12 @@ public import Vault
 /// published, counted refusals are not recorded, objects are not swept.
 public struct HealthWatch: Sendable {
   private let vault: Vault
+  private let intakes: [Intake]
   private let log: OperatorLog
 
-  public init(vault: Vault, log: OperatorLog) {
+  public init(vault: Vault, intakes: [Intake] = [], log: OperatorLog) {
     self.vault = vault
+    self.intakes = intakes
     self.log = log
   }
 
@@ -33,6 +36,9 @@ public struct HealthWatch: Sendable {
     let health = await vault.health()
     var work = health.upkeep
     work.append(("log-commit", health.log.failure))
+    for (number, intake) in intakes.enumerated() {
+      work.append(("intake-\(number + 1)", intake.status.trouble))
+    }
     for (name, failure) in work {
       var fields: JSONObject = ["work": .string(name)]
       if let failure, failing.insert(name).inserted {

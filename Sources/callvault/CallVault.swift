@@ -11,7 +11,8 @@ struct CallVault {
     InitCommand.initialise, ServeCommand.serve, TokenCommands.create, TokenCommands.list,
     TokenCommands.revoke, RecordingCommands.put, ListCommand.list, RecordingCommands.get,
     TranscriptCommands.put, TranscriptCommands.get, RecordingCommands.export, AuditCommands.show,
-    AuditCommands.export, AuditVerifyCommand.verify, DoctorCommand.doctor, DemoCommand.demo,
+    AuditCommands.export, AuditVerifyCommand.verify, IntakeCommand.status, DoctorCommand.doctor,
+    DemoCommand.demo,
   ]
 
   /// The main thread takes signals and does nothing else; the command runs in a task.

@@ -2,6 +2,7 @@ import Audit
 import Cryptography
 import Encoding
 import Foundation
+import Intake
 import Mutation
 import Testing
 import Vault
@@ -205,6 +206,45 @@ struct MutationTests {
           ? (try? AccessPolicy(parsing: bytes, file: name)) != nil
           : (try? RetentionSchedule(parsing: bytes, file: name)) != nil
       }
+    }
+  }
+
+  @Test func recordingFileName() {
+    let seeds = [
+      "[27836826436]_27836826436-100_20190211124743(3).wav",
+      "[]_100-0836826436_20190211124709(2).wav",
+      "[Dana Reyes]_201-+13135550142_20260308023000(380).mp3", "[a]_b]_-100_20261120093000(1).wav",
+    ].map(Self.bytes)
+    Self.mutate(seeds, spice: "[]_-()+.0123456789wav") { bytes in
+      guard let name = String(validating: bytes, as: UTF8.self).flatMap(RecordingFileName.init)
+      else { return false }
+      #expect(Array(name.description.utf8) == bytes)
+      return true
+    }
+  }
+
+  @Test func sidecar() {
+    let seeds = [
+      #"{"v":1}"#,
+      #"{"v":1,"source_id":"a","started":"2026-11-20T09:30:00-05:00","direction":"inbound"}"#,
+      #"{"v":1,"from":"+13135550142","to":"100","extension":"100","agent":"Dana","location":"x"}"#,
+      "{\"v\":1,\"sha256\":\"" + String(repeating: "0a", count: 32) + "\"}",
+    ].map(Self.bytes)
+    Self.mutate(seeds, spice: #"{}[]":,\0123456789"#) { bytes in
+      (try? Sidecar(parsing: bytes)) != nil
+    }
+  }
+
+  @Test func timeZone() throws {
+    let seeds = try ["America/Detroit", "Asia/Tehran", "UTC"].map { zone in
+      Array(try Data(contentsOf: URL(filePath: "/usr/share/zoneinfo/" + zone)))
+    }
+    let times = ["19000101000000", "20190211124743", "20260308023000", "21991231235959"]
+      .compactMap(LocalTime.init)
+    Self.mutate(seeds, spice: "TZif,MJ./<>+-0123456789") { bytes in
+      guard let rules = TimeZoneRules(parsing: bytes) else { return false }
+      for time in times { _ = rules.instant(of: time) }
+      return true
     }
   }
 }

@@ -43,7 +43,8 @@ struct OpenAPIDescription {
           + TextRoutes(vault: service.vault).routes
           + AuditRoutes(vault: service.vault, log: service.log).routes
           + TokenRoutes(vault: service.vault).routes
-          + HealthRoutes(vault: service.vault, metrics: MetricsRegistry()).routes)
+          + HealthRoutes(vault: service.vault, intakes: [], metrics: MetricsRegistry()).routes
+          + IntakeRoutes(vault: service.vault, intakes: []).routes)
       var documented: Set<String> = []
       for operation in description.operations {
         let path = OpenAPIDescription.example(operation.path)

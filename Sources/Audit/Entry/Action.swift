@@ -53,6 +53,8 @@ public enum Action: String, CaseIterable, Sendable {
   case noteOpened = "note.opened"
   case notePurged = "note.purged"
 
+  case intakeQuarantined = "intake.quarantined"
+
   case search
 
   case subjectCreated = "subject.created"

@@ -2,11 +2,13 @@ import Audit
 import CAssets
 import Encoding
 import HTTP
+import Intake
 import Vault
 
 /// Whether the service lives and serves, what it measures, and what it offers.
 struct HealthRoutes: Sendable {
   let vault: Vault
+  let intakes: [Intake]
   let metrics: MetricsRegistry
 
   var routes: [Route] {
@@ -64,6 +66,9 @@ struct HealthRoutes: Sendable {
       gauge(
         "callvault_recordings_sealed_bytes", "Bytes of all sealed recordings.",
         Double(counts.ciphertextBytes))
+    }
+    for (number, intake) in intakes.enumerated() {
+      intake.measure(into: metrics, number: number + 1)
     }
     metrics.declare(
       "callvault_upkeep_failing", .gauge,

@@ -115,7 +115,7 @@ extension Vault {
   }
 
   /// The session of a credential, whose first use is an entry.
-  private func enter(
+  func enter(
     _ credential: Identifier, as actor: Actor, on objects: [Identifier], via address: String,
     request: Identifier
   ) async throws(VaultError) -> Identifier {

@@ -1,3 +1,4 @@
+import Adapters
 import Audit
 import Drivers
 import Durable
@@ -39,6 +40,7 @@ enum DoctorCommand {
     certificate(layout, settings, &findings)
     space(layout, &findings)
     pieces(layout, settings, keys: keys, &findings)
+    for folder in settings.intake { await intake(folder, &findings) }
     if isFree {
       await catalog(layout, &findings)
     } else {
@@ -294,6 +296,55 @@ enum DoctorCommand {
     case (_, ..<10):
       findings.append(Finding("disk", .warning, text, "make room or enlarge the volume"))
     default: findings.append(Finding("disk", .good, text))
+    }
+  }
+
+  private static func intake(_ folder: IntakeSettings, _ findings: inout [Finding]) async {
+    let place = MachineFacts.file(folder.path)
+    guard let place else {
+      findings.append(
+        Finding(
+          "intake", .red, "there is no \(folder.path)",
+          "mount it, or correct `intake` in callvault.yaml"))
+      return
+    }
+    let before = findings.count
+    if !MachineFacts.mayChange(folder.path) {
+      findings.append(
+        Finding(
+          "intake", .red, "this user may not remove files from \(folder.path)",
+          "run doctor as the service's user; give that user the folder's rights to read, write and enter"
+        ))
+    }
+    let parent = String(
+      folder.quarantine.prefix(
+        upTo: folder.quarantine.lastIndex(of: "/") ?? folder.quarantine.startIndex))
+    let shelf =
+      MachineFacts.file(folder.quarantine) ?? MachineFacts.file(parent.isEmpty ? "/" : parent)
+    if shelf?.device != place.device {
+      findings.append(
+        Finding(
+          "intake", .red,
+          "\(folder.quarantine) is on another volume than \(folder.path), or missing",
+          "name a `quarantine` on the folder's own volume: files are moved there, never copied"))
+    }
+    do {
+      let drop = try LocalDropFolder(
+        folder.path, isRecursive: folder.isRecursive, quarantine: folder.quarantine)
+      let lying = await drop.quarantined()
+      if lying != 0 {
+        findings.append(
+          Finding(
+            "intake", .warning,
+            lying.map { "\($0) in quarantine: \(folder.quarantine)" }
+              ?? "\(folder.quarantine) cannot be read",
+            "see the reason beside each; what belongs in the vault goes in with `callvault put`"))
+      }
+    } catch {
+      findings.append(Finding("intake", .red, CommandFailure.chain(error), "run doctor again"))
+    }
+    if findings.count == before {
+      findings.append(Finding("intake", .good, "\(folder.path) can be taken from"))
     }
   }
 

@@ -1,3 +1,4 @@
+import Adapters
 import Audit
 import Drivers
 import Durable
@@ -5,6 +6,7 @@ import Encoding
 import Glibc
 import HTTP
 import Host
+import Intake
 import Service
 import Threading
 import Vault
@@ -60,15 +62,17 @@ enum ServeCommand {
     }
     tellStart(opened, hardening, operatorLog)
     let server: Server
+    let intakes: [Intake]
     do {
+      intakes = try makeIntakes(opened)
       server = try makeServer(
-        opened, listen: listen ?? settings.listen, arguments: arguments,
+        opened, intakes: intakes, listen: listen ?? settings.listen, arguments: arguments,
         openFiles: hardening.openFiles, log: operatorLog)
     } catch {
       await opened.close()
       throw error
     }
-    let hasServed = await run(server, opened: opened, log: operatorLog) {
+    let hasServed = await run(server, intakes: intakes, opened: opened, log: operatorLog) {
       let addresses = server.addresses.compactMap { address -> String? in
         guard case .tcp = address else { return nil }
         return "https://\(address)"
@@ -97,12 +101,15 @@ enum ServeCommand {
   /// Serves until a signal comes or the server fails; then stops what takes requests first, and
   /// the log last, so that every outcome is in it.
   private static func run(
-    _ server: Server, opened: OpenedVault, log: OperatorLog, ready: () -> Void
+    _ server: Server, intakes: [Intake], opened: OpenedVault, log: OperatorLog,
+    ready: () -> Void
   ) async -> Bool {
     let hasServed = await withTaskGroup(of: Void.self) { background in
       background.addTask { await opened.log.run() }
       background.addTask { await opened.vault.run() }
-      background.addTask { await HealthWatch(vault: opened.vault, log: log).run() }
+      background.addTask {
+        await HealthWatch(vault: opened.vault, intakes: intakes, log: log).run()
+      }
       let serving = Task {
         do {
           try await server.run()
@@ -110,6 +117,11 @@ enum ServeCommand {
         } catch {
           log.write(.error, "server-failed", ["cause": .string(OperatorLog.describe(error))])
           return false
+        }
+      }
+      let takingIn = Task {
+        await withTaskGroup(of: Void.self) { folders in
+          for intake in intakes { folders.addTask { await intake.run() } }
         }
       }
       ready()
@@ -125,6 +137,8 @@ enum ServeCommand {
       }
       let hasServed = await serving.value
       stopping.cancel()
+      takingIn.cancel()
+      await takingIn.value
       background.cancelAll()
       return hasServed
     }
@@ -135,14 +149,23 @@ enum ServeCommand {
     return hasServed
   }
 
+  private static func makeIntakes(_ opened: OpenedVault) throws -> [Intake] {
+    try opened.settings.intake.map { folder in
+      Intake(
+        folder.configuration(recordingLimit: opened.settings.recordingLimit), vault: opened.vault,
+        folder: try LocalDropFolder(
+          folder.path, isRecursive: folder.isRecursive, quarantine: folder.quarantine))
+    }
+  }
+
   private static func makeServer(
-    _ opened: OpenedVault, listen: ListenAddressText, arguments: Arguments,
+    _ opened: OpenedVault, intakes: [Intake], listen: ListenAddressText, arguments: Arguments,
     openFiles: UInt64, log: OperatorLog
   ) throws -> Server {
     let settings = opened.settings
     let metrics = MetricsRegistry()
     let api = CallVaultAPI(
-      vault: opened.vault, auditLog: opened.log,
+      vault: opened.vault, auditLog: opened.log, intakes: intakes,
       authenticators: [
         BearerAuthenticator(vault: opened.vault), PeerAuthenticator(vault: opened.vault),
       ], metrics: metrics, log: log)

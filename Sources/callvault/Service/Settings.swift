@@ -29,6 +29,8 @@ struct Settings: Sendable {
   var certificate: String?
   var certificateKey: String?
   var recordingLimit: Int64
+  /// The folders that are watched.
+  var intake: [IntakeSettings]
 
   /// Reads the file, looking variables up in `environment`.
   ///
@@ -39,6 +41,7 @@ struct Settings: Sendable {
     let top = try YAMLNode(parsing: bytes, file: file).mapping(of: [
       "v", "tenant", "origin", "node", "administrator", "listen", "hosts", "keys",
       "passphrase_file", "country", "locations", "tls", "recording_limit_mib",
+      "intake",
     ])
     func text(_ node: YAMLNode) throws(YAMLError) -> String {
       guard let text = expand(try node.string(), environment) else {
@@ -98,6 +101,12 @@ struct Settings: Sendable {
       }
     }
     recordingLimit = try (top["recording_limit_mib"]?.integer(in: 1...65_536) ?? 4096) << 20
+    intake = []
+    if let node = top["intake"], !node.isNull {
+      intake = try IntakeSettings.folders(
+        node, zones: Dictionary(uniqueKeysWithValues: locations.map { ($0.name, $0.timeZone) }),
+        text: text)
+    }
   }
 
   init(
@@ -115,6 +124,7 @@ struct Settings: Sendable {
     country = "US"
     locations = []
     recordingLimit = 4096 << 20
+    intake = []
   }
 
   /// The file as `init` writes it.
@@ -148,6 +158,11 @@ struct Settings: Sendable {
 
     # The largest recording that is taken.
     recording_limit_mib: \(recordingLimit >> 20)
+
+    # Folders in which a phone system drops recordings; Documentation/formats/intake.md explains each key.
+    # intake:
+    #   folders:
+    #     - { path: /srv/3cx/recordings, source: 3cx, location: downtown, recursive: true }
 
     """
   }

@@ -1,0 +1,378 @@
+import Cryptography
+public import Durable
+import Encoding
+import Glibc
+import Host
+public import Intake
+import Threading
+
+/// A drop folder on this machine or on a mount: directories by descriptor, files by one open descriptor each.
+///
+/// The calls block, so the actor has a thread of its own. Nothing is kept open between two looks: the
+/// folder may be replaced at any time, and the next look finds the new one.
+public actor LocalDropFolder: DropFolder {
+  /// Names looked at in one listing; what is beyond waits until these are gone.
+  static let nameLimit = 20_000
+  /// Folders entered in one listing, and how deep.
+  static let folderLimit = 1000
+  static let depthLimit = 4
+
+  private let path: String
+  private let isRecursive: Bool
+  private let quarantinePath: String
+  private let calls: any DirectoryCalls
+  private let executor: BlockingExecutor
+  private var watch: DirectoryWatch?
+
+  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  /// - Parameters:
+  ///   - path: the folder; it need not be there yet.
+  ///   - isRecursive: whether folders in it are entered; those that begin with a dot never are.
+  ///   - quarantine: on the same volume, outside of what is listed; made when it is needed.
+  ///   - calls: where the calls go.
+  /// - Throws: ``IntakeError/Code/unavailable`` when there is no thread.
+  public init(
+    _ path: String, isRecursive: Bool, quarantine: String,
+    on calls: any DirectoryCalls = LinuxDirectoryCalls()
+  ) throws(IntakeError) {
+    self.path = path
+    self.isRecursive = isRecursive
+    quarantinePath = quarantine
+    self.calls = calls
+    do throws(ThreadingError) {
+      executor = try BlockingExecutor(label: "intake")
+    } catch {
+      throw IntakeError(.unavailable, during: "starting to watch a folder", cause: error)
+    }
+  }
+
+  // MARK: Looking
+
+  public func list() throws(IntakeError) -> [DroppedFile] {
+    do throws(SystemCallError) {
+      let root = try calls.open(path)
+      defer { calls.close(root) }
+      var found: [DroppedFile] = []
+      var budget = Budget()
+      try list(root, [], &found, &budget)
+      return found
+    } catch {
+      throw IntakeError(.unavailable, during: "listing a folder", cause: error)
+    }
+  }
+
+  private struct Budget {
+    var names = LocalDropFolder.nameLimit
+    var folders = LocalDropFolder.folderLimit
+  }
+
+  private func list(
+    _ directory: FileDescriptor, _ folders: [[UInt8]], _ found: inout [DroppedFile],
+    _ budget: inout Budget
+  ) throws(SystemCallError) {
+    hint(at: directory)
+    for name in try calls.list(directory, limit: Self.nameLimit)
+    where name.first != UInt8(ascii: ".") && budget.names > 0 {
+      budget.names -= 1
+      let status: NodeStatus
+      do throws(SystemCallError) {
+        status = try calls.status(of: name, in: directory)
+      } catch {
+        // Gone since it was listed, as files in a busy folder are.
+        guard error.number == ENOENT else { throw error }
+        continue
+      }
+      guard status.kind == .directory else {
+        found.append(DroppedFile(DropPath(folders: folders, name: name), status))
+        continue
+      }
+      guard isRecursive, folders.count < Self.depthLimit, budget.folders > 0 else { continue }
+      budget.folders -= 1
+      let below: FileDescriptor
+      do throws(SystemCallError) {
+        below = try calls.openDirectory(name, in: directory)
+      } catch {
+        guard error.number == ENOENT || error.number == ENOTDIR || error.number == ELOOP else {
+          throw error
+        }
+        continue
+      }
+      defer { calls.close(below) }
+      try list(below, folders + [name], &found, &budget)
+    }
+  }
+
+  /// Hints only make a look come sooner, so one that cannot be had is done without.
+  private func hint(at directory: FileDescriptor) {
+    if watch == nil { watch = try? DirectoryWatch() }
+    _ = watch?.add(directory: directory.rawValue)
+  }
+
+  public func wait(atMost limit: Duration) {
+    let parts = limit.components
+    var left = max(1, parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000)
+    // In steps, because a poll does not see that the task is cancelled.
+    while left > 0, !Task.isCancelled {
+      let step = min(left, 200)
+      left -= step
+      if let watch {
+        if watch.wait(milliseconds: Int32(step)) { return }
+      } else {
+        usleep(UInt32(step) * 1000)
+      }
+    }
+  }
+
+  // MARK: Taking
+
+  public func open(_ file: DroppedFile) throws(IntakeError) -> any DroppedFileReader {
+    try inFolder(of: file) { directory throws(SystemCallError) in
+      let descriptor = try calls.openFile(file.path.name, in: directory)
+      do throws(SystemCallError) {
+        guard DroppedFile(file.path, try calls.status(of: descriptor)) == file,
+          calls.isBeingWritten(descriptor) != true
+        else { throw SystemCallError("open", ESTALE) }
+      } catch {
+        calls.close(descriptor)
+        throw error
+      }
+      return OpenDroppedFile(file, descriptor, calls: calls, executor: executor)
+    }
+  }
+
+  public func remove(_ file: DroppedFile) throws(IntakeError) {
+    do throws(IntakeError) {
+      try inFolder(of: file) { directory throws(SystemCallError) in
+        try expect(file, in: directory)
+        try calls.unlink(file.path.name, in: directory)
+        try calls.fsync(directory)
+      }
+    } catch {
+      guard error.code == .vanished else { throw error }
+      // Perhaps removed a moment ago, by a run that did not come to make it durable.
+      try inFolder(of: file, orGone: ()) { directory throws(SystemCallError) in
+        try calls.fsync(directory)
+      }
+    }
+  }
+
+  /// Does something in the folder that holds `file`, entered anew without following links.
+  private func inFolder<Result>(
+    of file: DroppedFile, orGone gone: Result? = nil,
+    _ body: (FileDescriptor) throws(SystemCallError) -> Result
+  ) throws(IntakeError) -> Result {
+    do throws(SystemCallError) {
+      var directory = try calls.open(path)
+      defer { calls.close(directory) }
+      for name in file.path.folders {
+        let below = try calls.openDirectory(name, in: directory)
+        calls.close(directory)
+        directory = below
+      }
+      return try body(directory)
+    } catch {
+      switch error.number {
+      case ENOENT, ENOTDIR:
+        if let gone { return gone }
+        throw IntakeError(.vanished, during: "finding a dropped file", cause: error)
+      case ELOOP, ESTALE, ENXIO:
+        throw IntakeError(.changed, during: "finding a dropped file", cause: error)
+      default:
+        throw IntakeError(.unavailable, during: "handling a dropped file", cause: error)
+      }
+    }
+  }
+
+  private func expect(
+    _ file: DroppedFile, in directory: FileDescriptor
+  ) throws(SystemCallError) {
+    guard DroppedFile(file.path, try calls.status(of: file.path.name, in: directory)) == file
+    else { throw SystemCallError("fstatat", ESTALE) }
+  }
+
+  // MARK: Quarantine
+
+  public func quarantine(
+    _ files: [DroppedFile], because reason: QuarantineReason
+  ) throws(IntakeError) {
+    guard let first = files.first else { return }
+    let name = Self.itemName(first)
+    let item: FileDescriptor
+    do throws(SystemCallError) {
+      let shelf = try openShelf()
+      defer { calls.close(shelf) }
+      // Beside the item, not in it, where a dropped file could have its name.
+      try write(reason, to: name + Array(".json".utf8), in: shelf)
+      item = try openItem(name, in: shelf)
+      do throws(SystemCallError) {
+        try calls.fsync(shelf)
+      } catch {
+        calls.close(item)
+        throw error
+      }
+    } catch {
+      throw IntakeError(.unavailable, during: "making a place in quarantine", cause: error)
+    }
+    defer { calls.close(item) }
+    for file in files {
+      do throws(IntakeError) {
+        try inFolder(of: file) { directory throws(SystemCallError) in
+          try expect(file, in: directory)
+          try calls.rename(file.path.name, in: directory, to: file.path.name, in: item)
+          // The new name first: a crash must not leave the file without any.
+          try calls.fsync(item)
+          try calls.fsync(directory)
+        }
+      } catch {
+        guard error.code == .vanished else { throw error }
+      }
+    }
+  }
+
+  public func quarantined() -> Int? {
+    do throws(SystemCallError) {
+      let shelf = try calls.open(quarantinePath)
+      defer { calls.close(shelf) }
+      return try calls.list(shelf, limit: 100_000).count { !$0.ends(with: ".json") }
+    } catch {
+      return error.number == ENOENT ? 0 : nil
+    }
+  }
+
+  private func openShelf() throws(SystemCallError) -> FileDescriptor {
+    do throws(SystemCallError) {
+      return try calls.open(quarantinePath)
+    } catch {
+      guard error.number == ENOENT, let slash = quarantinePath.lastIndex(of: "/") else {
+        throw error
+      }
+      let parent = try calls.open(
+        slash == quarantinePath.startIndex ? "/" : String(quarantinePath[..<slash]))
+      defer { calls.close(parent) }
+      let name = Array(quarantinePath[quarantinePath.index(after: slash)...].utf8)
+      try calls.makeDirectory(name, in: parent)
+      try calls.fsync(parent)
+      return try calls.open(quarantinePath)
+    }
+  }
+
+  private func openItem(
+    _ name: [UInt8], in shelf: FileDescriptor
+  ) throws(SystemCallError) -> FileDescriptor {
+    do throws(SystemCallError) {
+      try calls.makeDirectory(name, in: shelf)
+    } catch {
+      // By a run that was interrupted.
+      guard error.number == EEXIST else { throw error }
+    }
+    return try calls.openDirectory(name, in: shelf)
+  }
+
+  private func write(
+    _ reason: QuarantineReason, to name: [UInt8], in shelf: FileDescriptor
+  ) throws(SystemCallError) {
+    let text = JSONValue.object(["reason": .string(reason.rawValue), "v": 1]).encoded() + [0x0A]
+    do throws(SystemCallError) {
+      try calls.unlink(name, in: shelf)
+    } catch {
+      guard error.number == ENOENT else { throw error }
+    }
+    let file = try calls.createFile(name, in: shelf)
+    defer { calls.close(file) }
+    var rest = text[...]
+    while !rest.isEmpty {
+      let count = try calls.write(file, unsafe rest.span.bytes)
+      guard count > 0 else { throw SystemCallError("write", EIO) }
+      rest = rest.dropFirst(count)
+    }
+    try calls.fsync(file)
+  }
+
+  /// One name for one state of one file, so that an interrupted move goes on where it was.
+  private static func itemName(_ file: DroppedFile) -> [UInt8] {
+    var value = Array("\(file.device) \(file.inode) \(file.modified) \(file.length) ".utf8)
+    for folder in file.path.folders { value += folder + [0] }
+    return Array(Hex.encode(SHA256.hash(value + file.path.name).bytes.prefix(12)).utf8)
+  }
+}
+
+/// One open file; its reads run on the folder's thread.
+private actor OpenDroppedFile: DroppedFileReader {
+  private static let pieceSize = 65_536
+
+  private let file: DroppedFile
+  private let descriptor: FileDescriptor
+  private let calls: any DirectoryCalls
+  private let executor: BlockingExecutor
+  private var offset: Int64 = 0
+  private var isOpen = true
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  init(
+    _ file: DroppedFile, _ descriptor: FileDescriptor, calls: any DirectoryCalls,
+    executor: BlockingExecutor
+  ) {
+    self.file = file
+    self.descriptor = descriptor
+    self.calls = calls
+    self.executor = executor
+  }
+
+  deinit {
+    if isOpen { calls.close(descriptor) }
+  }
+
+  func next() throws(IntakeError) -> [UInt8]? {
+    guard isOpen else {
+      throw IntakeError(.unavailable, during: "reading a dropped file that was closed")
+    }
+    do throws(SystemCallError) {
+      var bytes = [UInt8](repeating: 0, count: Self.pieceSize)
+      var elements = bytes.mutableSpan
+      var buffer = unsafe elements.mutableBytes
+      let count = try calls.pread(descriptor, into: &buffer, at: offset)
+      if count > 0 {
+        offset += Int64(count)
+        bytes.removeLast(bytes.count - count)
+        return bytes
+      }
+      // What was read is what was listed, or it is not this file's recording.
+      guard offset == file.length,
+        DroppedFile(file.path, try calls.status(of: descriptor)) == file
+      else {
+        throw SystemCallError("read", ESTALE)
+      }
+      return nil
+    } catch {
+      throw IntakeError(
+        error.number == ESTALE ? .changed : .unavailable, during: "reading a dropped file",
+        cause: error)
+    }
+  }
+
+  func close() {
+    guard isOpen else { return }
+    isOpen = false
+    calls.close(descriptor)
+  }
+}
+
+extension DroppedFile {
+  fileprivate init(_ path: DropPath, _ status: NodeStatus) {
+    self.init(
+      path: path, isPlain: status.kind == .file, length: status.length, modified: status.modified,
+      changed: status.changed, links: status.links, device: status.device, inode: status.inode)
+  }
+}
+
+extension [UInt8] {
+  fileprivate func ends(with text: String) -> Bool {
+    suffix(text.utf8.count).elementsEqual(text.utf8)
+  }
+}

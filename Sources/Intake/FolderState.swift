@@ -1,0 +1,229 @@
+/// What is known of a folder, and what to do next: decisions only, with the time passed in.
+///
+/// A file is complete when nothing about it changed for ``IntakeRules/settle``. That is the rule
+/// because nothing else is true everywhere: closing is not seen on network mounts, and a name says nothing.
+/// Times are milliseconds of a clock that never steps, so no setting of the wall clock hurries a file.
+public struct FolderState: Sendable {
+  /// One piece of work; its files are not given out again until ``finish(_:_:at:)``.
+  public enum Work: Hashable, Sendable {
+    /// Seal the recording, then remove it and its sidecar.
+    case take(DroppedFile, sidecar: DroppedFile?)
+    /// Remove what was stored before and could not be removed then.
+    case remove(DroppedFile, sidecar: DroppedFile?)
+    case quarantine([DroppedFile], QuarantineReason)
+
+    public var files: [DroppedFile] {
+      switch self {
+      case .take(let file, let sidecar), .remove(let file, let sidecar):
+        [file] + (sidecar.map { [$0] } ?? [])
+      case .quarantine(let files, _): files
+      }
+    }
+  }
+
+  /// What became of a piece of work.
+  public enum Result: Hashable, Sendable {
+    /// The files are gone from the folder.
+    case done
+    /// A file was not what was listed: it must settle anew.
+    case changed
+    /// Stored, but not removed: from now on it is only removed.
+    case stored
+    /// It will not be taken as it is.
+    case refused(QuarantineReason)
+    /// Cannot be done now: again after a while, longer each time.
+    case postponed
+  }
+
+  private struct Item {
+    var file: DroppedFile
+    /// When it was first seen so.
+    var since: Int64
+    var failures = 0
+    var notBefore: Int64 = .min
+    var isWorkedOn = false
+    var isStored = false
+    var verdict: QuarantineReason?
+  }
+
+  public let rules: IntakeRules
+  private var items: [DropPath: Item] = [:]
+
+  public init(_ rules: IntakeRules) {
+    self.rules = rules
+  }
+
+  /// Files that wait for something.
+  public var waiting: Int { items.count }
+  /// Files whose work failed the last time.
+  public var postponed: Int { items.values.count { $0.failures > 0 } }
+
+  /// Takes in a whole listing.
+  public mutating func observe(_ files: [DroppedFile], at now: Int64) {
+    var listed: [DropPath: Item] = [:]
+    for file in files {
+      if let known = items[file.path], known.file == file || known.isWorkedOn {
+        listed[file.path] = known
+      } else {
+        listed[file.path] = Item(file: file, since: now)
+      }
+    }
+    for (path, item) in items where item.isWorkedOn { listed[path] = item }
+    items = listed
+  }
+
+  /// The next work that is due, at most `count` pieces, those that settled first before others.
+  public mutating func next(atMost count: Int, at now: Int64) -> [Work] {
+    let idle = items.values.filter { !$0.isWorkedOn && $0.notBefore <= now }
+      .sorted { ($0.since, $0.file.path) < ($1.since, $1.file.path) }
+    var all: [Work] = []
+    for item in idle where all.count < count {
+      // A sidecar may have been given out with its recording since the list was made.
+      guard items[item.file.path]?.isWorkedOn == false,
+        case .work(let work) = decide(item, at: now)
+      else { continue }
+      for file in work.files { items[file.path]?.isWorkedOn = true }
+      all.append(work)
+    }
+    return all
+  }
+
+  /// When something may be due that is not due now; nil when nothing waits.
+  public func nextDue(after now: Int64) -> Int64? {
+    items.values.filter { !$0.isWorkedOn }.compactMap { item in
+      if item.notBefore > now { return item.notBefore }
+      guard case .wait(let time) = decide(item, at: now) else { return nil }
+      return time
+    }.min()
+  }
+
+  /// Says what became of work that ``next(atMost:at:)`` gave.
+  public mutating func finish(_ work: Work, _ result: Result, at now: Int64) {
+    for (index, file) in work.files.enumerated() {
+      guard var item = items[file.path] else { continue }
+      item.isWorkedOn = false
+      switch result {
+      case .done:
+        items[file.path] = nil
+        continue
+      case .changed:
+        item = Item(file: file, since: now)
+        // Where nothing has to settle, a file that is being written would be looked at without end.
+        item.notBefore = now + 500
+      case .stored:
+        item.isStored = true
+        postpone(&item, at: now)
+      case .refused(let reason):
+        if index == 0 { item.verdict = reason }
+      case .postponed:
+        postpone(&item, at: now)
+      }
+      items[file.path] = item
+    }
+  }
+
+  private func postpone(_ item: inout Item, at now: Int64) {
+    item.failures += 1
+    // 1 s, 2 s, 4 s … 64 s.
+    item.notBefore = now + 1000 << min(item.failures - 1, 6)
+  }
+
+  // MARK: Deciding
+
+  private enum Decision {
+    case work(Work)
+    /// Not before this time, unless something changes.
+    case wait(Int64)
+    /// Goes with its recording.
+    case follows
+  }
+
+  private func decide(_ item: Item, at now: Int64) -> Decision {
+    let file = item.file
+    let settled = item.since + rules.settleMilliseconds
+    guard now >= settled else { return .wait(settled) }
+    let abandoned = item.since + IntakeRules.abandonedMilliseconds
+    func atLast(_ reason: QuarantineReason) -> Decision {
+      now >= abandoned ? .work(.quarantine([file], reason)) : .wait(abandoned)
+    }
+    if rules.sidecar != .none, let name = Self.recording(ofSidecar: file.path.name) {
+      if items[file.path.sibling(name)] != nil { return .follows }
+      if item.isStored { return .work(.remove(file, sidecar: nil)) }
+      return atLast(.sidecarAlone)
+    }
+    let beside = sidecar(of: file)
+    if let beside, beside.isWorkedOn { return .follows }
+    if let beside {
+      let ready = max(beside.since + rules.settleMilliseconds, beside.notBefore)
+      guard now >= ready else { return .wait(ready) }
+    }
+    func quarantine(_ reason: QuarantineReason) -> Decision {
+      .work(.quarantine([file] + (beside.map { [$0.file] } ?? []), reason))
+    }
+    if item.isStored { return .work(.remove(file, sidecar: beside?.file)) }
+    if let verdict = item.verdict { return quarantine(verdict) }
+    guard file.isPlain else { return quarantine(.notAFile) }
+    guard file.links <= 1 else { return quarantine(.linked) }
+    guard Self.isText(file.path.name) else { return quarantine(.nameEncoding) }
+    if Self.isUnfinished(file.path.name) { return atLast(.unfinished) }
+    guard file.length <= rules.recordingLimit else { return quarantine(.tooLarge) }
+    if let beside {
+      guard beside.file.isPlain, beside.file.links <= 1,
+        beside.file.length <= Int64(Sidecar.byteLimit)
+      else { return quarantine(.sidecar) }
+    } else if rules.sidecar == .required {
+      return atLast(.sidecarMissing)
+    }
+    return .work(.take(file, sidecar: beside?.file))
+  }
+
+  private func sidecar(of file: DroppedFile) -> Item? {
+    guard rules.sidecar != .none else { return nil }
+    return items[file.path.sibling(file.path.name + Self.sidecarEnding)]
+  }
+
+  private static let sidecarEnding = Array(".json".utf8)
+
+  /// The name of the recording that a sidecar of this name would be about; nil for another name.
+  private static func recording(ofSidecar name: [UInt8]) -> [UInt8]? {
+    guard name.count > sidecarEnding.count, name.suffix(sidecarEnding.count) == sidecarEnding[...]
+    else { return nil }
+    return Array(name.dropLast(sidecarEnding.count))
+  }
+
+  private static func isText(_ name: [UInt8]) -> Bool {
+    String(validating: name, as: UTF8.self)?.unicodeScalars
+      .allSatisfy { $0.properties.generalCategory != .control } ?? false
+  }
+
+  /// What transfer programs call a file that is still on its way.
+  private static func isUnfinished(_ name: [UInt8]) -> Bool {
+    [".part", ".tmp", ".filepart"].contains { name.suffix($0.utf8.count) == Array($0.utf8)[...] }
+  }
+}
+
+/// How a folder's files are read.
+public struct IntakeRules: Sendable, Equatable {
+  public enum SidecarUse: String, Sendable, CaseIterable {
+    case none, optional, required
+  }
+  /// How long a file that waits for something may lie unchanged: a day.
+  public static let abandonedMilliseconds: Int64 = 86_400_000
+
+  /// How long nothing about a file changes before it counts as complete.
+  public var settle: Duration
+  public var sidecar: SidecarUse
+  /// Bytes of a recording at most.
+  public var recordingLimit: Int64
+
+  public init(settle: Duration, sidecar: SidecarUse, recordingLimit: Int64) {
+    self.settle = settle
+    self.sidecar = sidecar
+    self.recordingLimit = recordingLimit
+  }
+
+  var settleMilliseconds: Int64 {
+    let parts = settle.components
+    return parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000
+  }
+}
