@@ -13,10 +13,11 @@ extension CallVaultAPI {
     object["detail"] = .string(refusal.detail)
     let id = Identifier.random().description
     object["request_id"] = .string(id)
-    return RefusalResponse(
-      headers: [
-        "Content-Type": "application/problem+json", "Cache-Control": "no-store",
-        "Request-Id": id, "X-Content-Type-Options": "nosniff",
-      ], body: JSONValue.object(object).encoded())
+    var headers: Headers = [
+      "Content-Type": "application/problem+json", "Cache-Control": "no-store",
+      "Request-Id": id, "X-Content-Type-Options": "nosniff",
+    ]
+    if refusal.status == 503 { headers["Retry-After"] = ProblemDetail.retryAfter.value }
+    return RefusalResponse(headers: headers, body: JSONValue.object(object).encoded())
   }
 }

@@ -60,6 +60,8 @@ class RawClient:
         self.pending = bytearray()
         self.unsent = bytearray()
         self.end = None
+        # The server takes nothing more; what it said may still be there to be read.
+        self.refused = False
         self.session = None
         # A client that has not looked up from sending, or never will.
         self.is_deaf = False
@@ -123,7 +125,6 @@ class RawClient:
             except BlockingIOError:
                 pass
             except OSError:
-                # What the server said before may still be there to be read.
                 self.unsent.clear()
                 self.refused = True
                 moved = True
@@ -140,8 +141,6 @@ class RawClient:
             self.take(came, decrypts)
             moved = True
         return moved
-
-    refused = False
 
     def take(self, came, decrypts):
         if self.session is None:
