@@ -11,6 +11,7 @@ import os
 import pathlib
 import subprocess
 import threading
+import time
 
 from victim import CALLVAULT, SCRATCH, VERIFY
 
@@ -37,6 +38,8 @@ class Account:
         self.asked_bytes = collections.defaultdict(set)  # call -> digests of bodies sent whole
         self.texts = {}                                  # (kind, call, version) -> (text, index)
         self.asked_texts = collections.defaultdict(set)  # (kind, call) -> texts sent whole
+        self.dropped = {}                                # source_id -> digest of a dropped file
+        self.aside = set()                               # names that belong into quarantine
         self.tokens = {}                                 # id -> (secret, index)
         self.revoked = set()
         self.revoking = set()                            # asked, and not answered yet
@@ -104,13 +107,53 @@ class Check:
         return status, fields, content
 
     def run(self, everything=True):
+        if self.service.drop:
+            self.drain()
         self.tokens()
         listed = self.calls()
         recordings = self.recordings(listed, everything)
+        if self.service.drop:
+            self.drops(listed, recordings)
         self.texts(listed)
         self.log(listed, recordings)
         self.connection.close()
         self.counts["checks"] += 1
+
+    def drain(self):
+        """Waits until all that was dropped is taken or put aside."""
+        deadline = time.monotonic() + 60
+        while True:
+            names = set(n for n in os.listdir(self.service.drop) if not n.startswith("."))
+            # A kill after a recording was removed leaves its sidecar, for a day.
+            names = {n for n in names if not (n.endswith(".json") and n[:-5] not in names)}
+            if not names:
+                return
+            ensure(time.monotonic() < deadline, "dropped files are not taken", sorted(names)[:5],
+                   self.service.tail())
+            time.sleep(0.05)
+
+    def drops(self, listed, recordings):
+        """Each dropped file is one recording of one call, or lies in quarantine once."""
+        account = self.account
+        by_source = {c["details"]["source_id"]: i for i, c in listed.items()
+                     if c["source"] == "drops"}
+        ensure(set(by_source) == set(account.dropped), "a dropped file is lost, or nobody's",
+               set(by_source) ^ set(account.dropped))
+        for source, call in by_source.items():
+            ensure(listed[call]["recordings"] == 1, "a dropped file is not stored once", source,
+                   listed[call])
+        shelf = os.path.join(self.service.drop, ".quarantine")
+        aside = []
+        if os.path.exists(shelf):
+            for item in os.listdir(shelf):
+                if not item.endswith(".json"):
+                    reason = json.load(open(os.path.join(shelf, item + ".json")))["reason"]
+                    for name in os.listdir(os.path.join(shelf, item)):
+                        ensure(reason == "not-audio", "put aside for another reason", name, reason)
+                        aside.append(name)
+        ensure(sorted(aside) == sorted(account.aside), "what is no sound is not put aside once",
+               set(aside) ^ account.aside)
+        self.counts["dropped files found once"] += len(by_source) + len(aside)
 
     def tokens(self):
         account = self.account
@@ -175,7 +218,9 @@ class Check:
                                         "privacy-officer", headers=PURPOSE)
             account.received[fields["Request-Id"]] = ("recording.opened", recording, len(audio))
             plain = hashlib.sha256(audio).hexdigest()
-            ensure(plain in account.asked_bytes[facts["call"]],
+            source = listed[facts["call"]]["details"]["source_id"]
+            ensure(plain in account.asked_bytes[facts["call"]]
+                   or plain == account.dropped.get(source),
                    "a recording is listed that nobody sent whole", facts, len(audio))
             ensure(plain not in seen[facts["call"]], "the same bytes twice in one call", facts)
             seen[facts["call"]].add(plain)

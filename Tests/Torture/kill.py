@@ -26,7 +26,7 @@ from victim import CALLVAULT, SCRATCH, Victim, build_verifier, say
 
 def new_vault(number):
     service = Victim("vault-%d" % number)
-    service.make()
+    service.make(drop=True)
     service.start()
     who = keepers(service)
     account = Account()

@@ -2,6 +2,7 @@
 import hashlib
 import http.client
 import json
+import os
 import random
 import threading
 import time
@@ -178,6 +179,37 @@ class Client:
         ensure(body[start:].startswith(got), "a range has other bytes", recording, start, stop)
         return len(got) == stop - start
 
+    def drop(self):
+        """A file for the watched folder, which is dropped whether the program lives or not."""
+        account, folder = self.account, self.service.drop
+        serial = "%016x" % self.dice.getrandbits(64)
+        name = "[]_100-1%s_20261120093000(%d).wav" % (serial, self.dice.randrange(10 ** 9))
+        # In front of bytes that would pass for MPEG audio stands one that does not.
+        body = self.dice.choice([sound, sound, junk])(self.dice)
+        body = b"x" + body if body[0] == 0xff else body
+        known = body[:4] == b"RIFF" and body[8:12] == b"WAVE" or body[:4] in (b"fLaC", b"OggS")
+        source = name
+        if known and self.dice.random() < 0.3:
+            # The sidecar comes first, under another name than the phone system's.
+            source = "d-" + serial
+            with open(os.path.join(folder, "." + serial), "w") as file:
+                json.dump({"v": 1, "source_id": source, "started": "2026-11-20T09:30:00Z"}, file)
+            os.rename(os.path.join(folder, "." + serial), os.path.join(folder, name + ".json"))
+        with account.lock:
+            if known:
+                account.asked_calls.add(source)
+                account.dropped[source] = hashlib.sha256(body).hexdigest()
+            else:
+                account.aside.add(name)
+        path = os.path.join(folder, name)
+        hidden = path if self.dice.random() < 0.3 else os.path.join(folder, "." + name)
+        with open(hidden, "wb") as file:
+            for start in range(0, len(body), 65536):
+                file.write(body[start:start + 65536])
+        if hidden != path:
+            os.rename(hidden, path)
+        return True
+
     def text(self, kind):
         account = self.account
         with account.lock:
@@ -242,12 +274,15 @@ class Traffic:
         self.threads = []
         kinds = ["upload"] * 3 + ["broken_upload"] + ["read"] * 3 + ["listen"] * 2 \
             + ["token", "texts"]
+        if service.drop:
+            kinds.append("drop")
         for number, kind in enumerate(kinds):
             client = Client(service, account, keepers, random.Random("%s %d" % (seed, number)))
             self.threads.append(threading.Thread(target=self.run, args=(client, kind)))
 
     def run(self, client, kind):
-        pause = {"token": 0.1, "texts": 0.05, "broken_upload": 0.1}.get(kind, 0.02)
+        pause = {"token": 0.1, "texts": 0.05, "broken_upload": 0.1,
+                 "drop": 0.4}.get(kind, 0.02)
         try:
             goes_on = True
             while goes_on and not self.stopping:

@@ -44,8 +44,15 @@ class Victim(Service):
         connection.timeout = self.timeout
         return connection
 
-    def make(self):
+    def make(self, drop=False):
         self.init = self.command("init", "--data", self.data, "--keys", self.keys)
+        self.drop = None
+        if drop:
+            self.drop = os.path.join(self.folder, "drop")
+            os.makedirs(self.drop)
+            with open(os.path.join(self.data, "callvault.yaml"), "a") as settings:
+                settings.write("\nintake:\n  folders:\n    - { path: %s, source: drops, "
+                               "time_zone: UTC, settle: 0s }\n" % self.drop)
 
     def spawn(self, prefix=()):
         """Starts the program, and does not wait until it is ready."""
