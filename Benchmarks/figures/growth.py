@@ -60,7 +60,7 @@ def _starts(bench, service, recording):
     """Times of starts after clean stops, and after kills under load. Leaves it running."""
     service.start()
     clean, killed = [], []
-    for _ in range(bench.rounds + 2):
+    for _ in range(bench.rounds):
         service.stop()
         clean.append(service.start())
         # Reads since the start, so that there is something to recover.
