@@ -202,7 +202,7 @@ public actor LocalDropFolder: DropFolder {
     let name = Self.itemName(first)
     let item: FileDescriptor
     do throws(SystemCallError) {
-      let shelf = try openShelf()
+      let shelf = try openShelf(making: true)
       defer { calls.close(shelf) }
       // Beside the item, not in it, where a dropped file could have its name.
       try write(reason, to: name + Array(".json".utf8), in: shelf)
@@ -234,7 +234,7 @@ public actor LocalDropFolder: DropFolder {
 
   public func quarantined() -> Int? {
     do throws(SystemCallError) {
-      let shelf = try calls.open(quarantinePath)
+      let shelf = try openShelf(making: false)
       defer { calls.close(shelf) }
       return try calls.list(shelf, limit: 100_000).count { !$0.ends(with: ".json") }
     } catch {
@@ -242,20 +242,23 @@ public actor LocalDropFolder: DropFolder {
     }
   }
 
-  private func openShelf() throws(SystemCallError) -> FileDescriptor {
+  /// The folder of quarantine, which is no link: whoever writes to the folder around it must not choose
+  /// where files go.
+  private func openShelf(making: Bool) throws(SystemCallError) -> FileDescriptor {
+    guard let slash = quarantinePath.lastIndex(of: "/") else {
+      throw SystemCallError("open", EINVAL)
+    }
+    let parent = try calls.open(
+      slash == quarantinePath.startIndex ? "/" : String(quarantinePath[..<slash]))
+    defer { calls.close(parent) }
+    let name = Array(quarantinePath[quarantinePath.index(after: slash)...].utf8)
     do throws(SystemCallError) {
-      return try calls.open(quarantinePath)
+      return try calls.openDirectory(name, in: parent)
     } catch {
-      guard error.number == ENOENT, let slash = quarantinePath.lastIndex(of: "/") else {
-        throw error
-      }
-      let parent = try calls.open(
-        slash == quarantinePath.startIndex ? "/" : String(quarantinePath[..<slash]))
-      defer { calls.close(parent) }
-      let name = Array(quarantinePath[quarantinePath.index(after: slash)...].utf8)
+      guard making, error.number == ENOENT else { throw error }
       try calls.makeDirectory(name, in: parent)
       try calls.fsync(parent)
-      return try calls.open(quarantinePath)
+      return try calls.openDirectory(name, in: parent)
     }
   }
 

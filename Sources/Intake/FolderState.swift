@@ -33,6 +33,8 @@ public struct FolderState: Sendable {
     case refused(QuarantineReason)
     /// Cannot be done now: again after a while, longer each time.
     case postponed
+    /// The vault cannot do it now: that file and every other again after a while.
+    case halted
   }
 
   private struct Item {
@@ -48,6 +50,9 @@ public struct FolderState: Sendable {
 
   public let rules: IntakeRules
   private var items: [DropPath: Item] = [:]
+  /// How often the vault failed since it last did something, and when it is asked again.
+  private var halts = 0
+  private var haltedUntil: Int64 = .min
 
   public init(_ rules: IntakeRules) {
     self.rules = rules
@@ -73,9 +78,12 @@ public struct FolderState: Sendable {
   }
 
   /// The next work that is due, at most `count` pieces, those that settled first before others.
+  ///
+  /// What failed comes last, so that one file that always fails holds up no other.
   public mutating func next(atMost count: Int, at now: Int64) -> [Work] {
+    guard !isHalted(at: now) else { return [] }
     let idle = items.values.filter { !$0.isWorkedOn && $0.notBefore <= now }
-      .sorted { ($0.since, $0.file.path) < ($1.since, $1.file.path) }
+      .sorted { ($0.failures, $0.since, $0.file.path) < ($1.failures, $1.since, $1.file.path) }
     var all: [Work] = []
     for item in idle where all.count < count {
       // A sidecar may have been given out with its recording since the list was made.
@@ -88,9 +96,18 @@ public struct FolderState: Sendable {
     return all
   }
 
+  /// Whether the vault is not to be asked now.
+  public func isHalted(at now: Int64) -> Bool { now < haltedUntil }
+
+  /// Takes back work that was not begun.
+  public mutating func giveBack(_ work: Work) {
+    for file in work.files { items[file.path]?.isWorkedOn = false }
+  }
+
   /// When something may be due that is not due now; nil when nothing waits.
   public func nextDue(after now: Int64) -> Int64? {
-    items.values.filter { !$0.isWorkedOn }.compactMap { item in
+    guard !isHalted(at: now) else { return haltedUntil }
+    return items.values.filter { !$0.isWorkedOn }.compactMap { item in
       if item.notBefore > now { return item.notBefore }
       guard case .wait(let time) = decide(item, at: now) else { return nil }
       return time
@@ -99,6 +116,14 @@ public struct FolderState: Sendable {
 
   /// Says what became of work that ``next(atMost:at:)`` gave.
   public mutating func finish(_ work: Work, _ result: Result, at now: Int64) {
+    switch result {
+    case .done, .stored: halts = 0
+    case .halted:
+      // Thousands of files must not each try a full disk, and fill the log with it.
+      halts += 1
+      haltedUntil = Self.pause(after: halts, from: now)
+    case .changed, .refused, .postponed: break
+    }
     for (index, file) in work.files.enumerated() {
       guard var item = items[file.path] else { continue }
       item.isWorkedOn = false
@@ -115,7 +140,7 @@ public struct FolderState: Sendable {
         postpone(&item, at: now)
       case .refused(let reason):
         if index == 0 { item.verdict = reason }
-      case .postponed:
+      case .postponed, .halted:
         postpone(&item, at: now)
       }
       items[file.path] = item
@@ -124,8 +149,12 @@ public struct FolderState: Sendable {
 
   private func postpone(_ item: inout Item, at now: Int64) {
     item.failures += 1
-    // 1 s, 2 s, 4 s … 64 s.
-    item.notBefore = now + 1000 << min(item.failures - 1, 6)
+    item.notBefore = Self.pause(after: item.failures, from: now)
+  }
+
+  /// 1 s, 2 s, 4 s … 64 s.
+  private static func pause(after failures: Int, from now: Int64) -> Int64 {
+    now + 1000 << min(failures - 1, 6)
   }
 
   // MARK: Deciding

@@ -98,8 +98,13 @@ public actor Intake {
       rest = rest.dropFirst(Self.atOnce)
       while let (work, result) = await group.next() {
         state.finish(work, result, at: milliseconds)
-        if let next = rest.popFirst() {
+        while let next = rest.popFirst() {
+          guard !state.isHalted(at: milliseconds) else {
+            state.giveBack(next)
+            continue
+          }
           group.addTask { (next, await self.result(of: next)) }
+          break
         }
       }
     }
@@ -130,21 +135,23 @@ public actor Intake {
       switch error.code {
       case .vanished, .changed: return .changed
       case .refused(let reason): return .refused(reason)
-      case .malformed, .unavailable: return postponed(error)
+      case .malformed, .unavailable: return postponed(error, .postponed)
       }
     } catch {
-      return postponed(error)
+      return postponed(error, .halted)
     }
   }
 
-  private nonisolated func postponed(_ error: any Error) -> FolderState.Result {
+  private nonisolated func postponed(
+    _ error: any Error, _ result: FolderState.Result
+  ) -> FolderState.Result {
     if !Task.isCancelled {
       facts.withLock {
         $0.postponements += 1
         $0.lastFailure = error
       }
     }
-    return .postponed
+    return result
   }
 
   /// Seals a recording; when this returns, its receipt is durable.

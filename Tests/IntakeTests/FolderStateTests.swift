@@ -166,6 +166,30 @@ struct FolderStateTests {
     #expect(state.next(atMost: 1, at: now) == [.take(Self.file(), sidecar: nil)])
   }
 
+  @Test func aVaultThatFailsIsAskedLessAndLess() {
+    var state = Self.state()
+    let files = (0..<100).map { Self.file("\($0).wav", inode: UInt64($0)) }
+    state.observe(files, at: 0)
+    var now: Int64 = 10_000
+    var tried: Set<DroppedFile> = []
+    for pause in [1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 64_000] as [Int64] {
+      let work = state.next(atMost: 1, at: now)
+      tried.formUnion(work.flatMap(\.files))
+      state.finish(work[0], .halted, at: now)
+      #expect(state.next(atMost: 9, at: now + pause - 1) == [])
+      #expect(state.nextDue(after: now) == now + pause)
+      now += pause
+    }
+    #expect(tried.count == 8, "what failed comes last")
+    let returned = state.next(atMost: 1, at: now)
+    state.giveBack(returned[0])
+    #expect(state.next(atMost: 1, at: now) == returned)
+    state.giveBack(returned[0])
+    // One success, and the others follow at once.
+    state.finish(state.next(atMost: 1, at: now)[0], .done, at: now)
+    #expect(state.next(atMost: 200, at: now).count >= 91)
+  }
+
   @Test func whatIsStoredIsOnlyRemoved() {
     var state = Self.state()
     let sidecar = Self.file(Self.name + ".json", inode: 2)
