@@ -17,35 +17,52 @@ public enum HKDFSHA256 {
     guard (1...8160).contains(count), info.count <= 1024, salt.count <= 1024 else {
       throw CryptographyError(.invalidInput, during: "deriving a key")
     }
-    guard let context = unsafe EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, nil) else {
+    guard let context = unsafe EVP_KDF_CTX_new(Algorithms.shared.hkdf) else {
       throw CryptographyError(.libraryFailure, during: "deriving a key")
     }
-    defer { unsafe EVP_PKEY_CTX_free(context) }
-    let ready = input.withBytes { (key: RawSpan) in
-      unsafe key.withUnsafeBytes { key in
-        unsafe EVP_PKEY_derive_init(context) == 1
-          && EVP_PKEY_CTX_set_hkdf_md(context, Algorithms.shared.sha256) == 1
-          && EVP_PKEY_CTX_set1_hkdf_key(
-            context, key.baseAddress?.assumingMemoryBound(to: UInt8.self), Int32(key.count)) == 1
-          && (salt.isEmpty
-            || EVP_PKEY_CTX_set1_hkdf_salt(context, salt, Int32(salt.count)) == 1)
-          && (info.isEmpty
-            || EVP_PKEY_CTX_add1_hkdf_info(context, info, Int32(info.count)) == 1)
-      }
-    }
-    guard ready else {
-      throw CryptographyError(.libraryFailure, during: "deriving a key")
-    }
+    defer { unsafe EVP_KDF_CTX_free(context) }
     return try SecretBytes(count: count) {
       (output: inout MutableRawSpan) throws(CryptographyError) in
-      var length = count
-      let status = unsafe output.withUnsafeMutableBytes { buffer in
-        unsafe EVP_PKEY_derive(
-          context, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), &length)
+      let status = unsafe output.withUnsafeMutableBytes { output in
+        input.withBytes { (key: RawSpan) in
+          unsafe key.withUnsafeBytes { key in
+            unsafe salt.withUnsafeBytes { salt in
+              unsafe info.withUnsafeBytes { info in
+                unsafe derive(context, key: key, salt: salt, info: info, into: output)
+              }
+            }
+          }
+        }
       }
-      guard status == 1, length == count else {
+      guard status == 1 else {
         throw CryptographyError(.libraryFailure, during: "deriving a key")
       }
     }
+  }
+
+  private static func derive(
+    _ context: OpaquePointer, key: UnsafeRawBufferPointer, salt: UnsafeRawBufferPointer,
+    info: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
+  ) -> Int32 {
+    // OpenSSL keeps the addresses until it has derived: names that stay, and bytes that are lent for
+    // as long. Its parameters are not const, but it only reads these.
+    func octets(_ name: StaticString, _ bytes: UnsafeRawBufferPointer) -> OSSL_PARAM {
+      unsafe OSSL_PARAM_construct_octet_string(
+        UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self),
+        UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+    }
+    let (digest, sha256): (StaticString, StaticString) = ("digest", "SHA256")
+    var parameters = unsafe [
+      OSSL_PARAM_construct_utf8_string(
+        UnsafeRawPointer(digest.utf8Start).assumingMemoryBound(to: CChar.self),
+        UnsafeMutableRawPointer(mutating: sha256.utf8Start).assumingMemoryBound(to: CChar.self), 0),
+      octets("key", key),
+    ]
+    // An absent salt is one of zeros (RFC 5869, 2.2); OpenSSL refuses an empty one.
+    if salt.count > 0 { unsafe parameters.append(octets("salt", salt)) }
+    if info.count > 0 { unsafe parameters.append(octets("info", info)) }
+    unsafe parameters.append(OSSL_PARAM_construct_end())
+    return unsafe EVP_KDF_derive(
+      context, output.baseAddress?.assumingMemoryBound(to: UInt8.self), output.count, parameters)
   }
 }

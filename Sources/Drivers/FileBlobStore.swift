@@ -123,22 +123,16 @@ public final class FileBlobStore: BlobStore {
   private func namesNow(
     lastChangedBefore time: Timestamp, after cursor: BlobName?, limit: Int
   ) throws(VaultError) -> [BlobName] {
+    let first = cursor.map { String($0.description.prefix(4)) } ?? ""
     var found: [BlobName] = []
     do throws(DurableError) {
-      for folder in try folders(after: cursor) {
-        // One object may have a finished and an unfinished file.
-        var names: Set<BlobName> = []
-        for file in try Directory.names(in: folder, on: fileSystem) {
-          guard let name = object(named: file), cursor.map({ $0 < name }) ?? true else { continue }
-          // Gone meanwhile: finished, or removed.
-          guard
-            let status = try Directory.status(of: "\(folder)/\(file)", on: fileSystem),
-            status.kind == .file, status.modified < time.milliseconds
-          else { continue }
-          names.insert(name)
+      // Folder by folder: there may be 65 536, and a page needs few of them.
+      for upper in try pairs(in: root) where upper >= first.prefix(2) {
+        for lower in try pairs(in: "\(root)/\(upper)") where upper + lower >= first {
+          found += try names(
+            in: "\(root)/\(upper)/\(lower)", lastChangedBefore: time, after: cursor)
+          if found.count >= limit { return Array(found.prefix(limit)) }
         }
-        found += names.sorted()
-        if found.count >= limit { return Array(found.prefix(limit)) }
       }
     } catch {
       throw VaultError(error)
@@ -146,22 +140,28 @@ public final class FileBlobStore: BlobStore {
     return found
   }
 
-  /// The folders whose objects may come after `cursor`, in order.
-  private func folders(after cursor: BlobName?) throws(DurableError) -> [String] {
-    let first = cursor.map { String($0.description.prefix(4)) } ?? ""
-    var folders: [String] = []
-    for upper in try Directory.names(in: root, on: fileSystem) where isPair(upper) {
-      guard upper >= first.prefix(2) else { continue }
-      for lower in try Directory.names(in: "\(root)/\(upper)", on: fileSystem) where isPair(lower) {
-        guard upper + lower >= first else { continue }
-        folders.append("\(root)/\(upper)/\(lower)")
-      }
+  private func names(
+    in folder: String, lastChangedBefore time: Timestamp, after cursor: BlobName?
+  ) throws(DurableError) -> [BlobName] {
+    // One object may have a finished and an unfinished file.
+    var names: Set<BlobName> = []
+    for file in try Directory.names(in: folder, on: fileSystem) {
+      guard let name = object(named: file), cursor.map({ $0 < name }) ?? true else { continue }
+      // Gone meanwhile: finished, or removed.
+      guard
+        let status = try Directory.status(of: "\(folder)/\(file)", on: fileSystem),
+        status.kind == .file, status.modified < time.milliseconds
+      else { continue }
+      names.insert(name)
     }
-    return folders
+    return names.sorted()
   }
 
-  private func isPair(_ name: String) -> Bool {
-    name.utf8.count == 2 && Hex.decode(name) != nil
+  /// The folders named by two digits, in order.
+  private func pairs(in folder: String) throws(DurableError) -> [String] {
+    try Directory.names(in: folder, on: fileSystem).filter {
+      $0.utf8.count == 2 && Hex.decode($0) != nil
+    }
   }
 
   /// The object that a file holds or was to hold; nil for a file that is none of ours.

@@ -174,7 +174,7 @@ extension Vault {
     var swept = 0
     var cursor: BlobName?
     while true {
-      let names = try await blobs.names(lastChangedBefore: old, after: cursor, limit: 500)
+      let names = try await blobs.names(lastChangedBefore: old, after: cursor, limit: 100)
       guard let last = names.last else { return swept }
       let kept = try await catalog.referenced(among: names)
       for name in names where !kept.contains(name) {
