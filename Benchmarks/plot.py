@@ -30,6 +30,8 @@ def _plain(value, _=None):
 
 
 def _bytes(value, _=None):
+    if value % 1e6 == 0:
+        return f"{value / 1e6:g} MB"
     for limit, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if value >= limit:
             return f"{value / limit:.3g} {unit}"

@@ -43,7 +43,9 @@ def _whole(bench, section, folder, size, all):
             return times
         return once
 
-    taken = measure.in_turns(bench.rounds, **{sealer.name: timed(sealer) for sealer in all})
+    # Nothing to warm up: the file is in memory, and a round takes half a minute.
+    taken = measure.in_turns(
+        bench.rounds, warm_up=False, **{sealer.name: timed(sealer) for sealer in all})
     plain.unlink()
     for place, action in enumerate(("seal", "open")):
         speeds = {name: times.map(lambda pair: size / 1e6 / pair[place])
