@@ -156,12 +156,17 @@ let tests: [Target] = [
     name: "IntakeTests",
     dependencies: ["Intake", "Vault", "Encoding", "Cryptography"], path: "Tests/IntakeTests"),
   .target(name: "Mutation", path: "Tests/Mutation"),
-  .testTarget(
-    name: "MutationTests",
+  // What holds for every parser, whatever the bytes; libFuzzer, replays and mutations share it.
+  .target(
+    name: "FuzzTargets",
     dependencies: [
-      "Mutation", "Audit", "Cryptography", "Encoding", "Intake", "Vault", "YAML",
-    ],
-    path: "Tests/MutationTests"),
+      "HTTP", "Service", "Audit", "Vault", "Intake", "YAML", "AudioProbe", "Cryptography",
+      "Encoding",
+    ], path: "Tests/Fuzz/Targets"),
+  .executableTarget(
+    name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),
+  .testTarget(
+    name: "FuzzTests", dependencies: ["FuzzTargets", "Mutation"], path: "Tests/FuzzTests"),
 ]
 
 let package = Package(

@@ -70,6 +70,12 @@ final class RecordingWindow {
     self.length = length
   }
 
+  /// A recording that is here already: nobody is asked.
+  init(whole bytes: [UInt8]) {
+    length = Int64(bytes.count)
+    self.bytes = bytes
+  }
+
   /// Moves to `offset` from the start, the position or the end; -1 outside the recording.
   func seek(_ offset: Int64, _ whence: Int32) -> Int64 {
     let base: Int64

@@ -6,7 +6,7 @@ import Encoding
 /// Tolerates unknown keys, actions and versions, which ``Entry`` refuses: a newer program may have
 /// written them. Found in one pass over the bytes, without building anything.
 public struct EntryFrame: Hashable, Sendable {
-  /// What `v` says; nil when it is missing or no integer.
+  /// What `v` says; nil when it is missing, negative or no integer.
   public private(set) var version: Int64?
   /// What `idx` says.
   public private(set) var index: Int64?

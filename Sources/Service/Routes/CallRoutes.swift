@@ -8,10 +8,6 @@ import Vault
 struct CallRoutes: Sendable {
   let vault: Vault
 
-  private static let fields = [
-    "source", "source_id", "started", "direction", "from", "to", "extension", "agent", "location",
-  ]
-
   var routes: [Route] {
     [
       Route("POST", "/v1/calls", .known(.callCreated), body: .object(limit: 65_536)) { context in
@@ -28,17 +24,7 @@ struct CallRoutes: Sendable {
   }
 
   private func create(_ context: RequestContext) async throws {
-    let fields = try await context.fields(Self.fields)
-    let new = NewCall(
-      source: try fields.requiredText("source", limit: NewCall.Limits.source),
-      sourceID: try fields.requiredText("source_id", limit: NewCall.Limits.sourceID),
-      started: try fields.time("started"),
-      direction: try fields.choice("direction", of: Direction.self),
-      from: try fields.text("from", limit: NewCall.Limits.party),
-      to: try fields.text("to", limit: NewCall.Limits.party),
-      callExtension: try fields.text("extension", limit: NewCall.Limits.callExtension),
-      agent: try fields.text("agent", limit: NewCall.Limits.agent),
-      location: try fields.text("location", limit: NewCall.Limits.location))
+    let new = try NewCall(try await context.fields(NewCall.members))
     do {
       let receipt = try await vault.createCall(new, as: context.caller)
       var document = JSONObject()
@@ -86,6 +72,26 @@ struct CallRoutes: Sendable {
     var document = facts.summary.json
     document["recordings"] = .array(facts.recordings.map { .object($0.json) })
     try await context.reply.send(200, json: document)
+  }
+}
+
+extension NewCall {
+  static let members = [
+    "source", "source_id", "started", "direction", "from", "to", "extension", "agent", "location",
+  ]
+
+  /// Reads a body of ``members``.
+  init(_ fields: ObjectFields) throws(ProblemDetail) {
+    self.init(
+      source: try fields.requiredText("source", limit: Limits.source),
+      sourceID: try fields.requiredText("source_id", limit: Limits.sourceID),
+      started: try fields.time("started"),
+      direction: try fields.choice("direction", of: Direction.self),
+      from: try fields.text("from", limit: Limits.party),
+      to: try fields.text("to", limit: Limits.party),
+      callExtension: try fields.text("extension", limit: Limits.callExtension),
+      agent: try fields.text("agent", limit: Limits.agent),
+      location: try fields.text("location", limit: Limits.location))
   }
 }
 

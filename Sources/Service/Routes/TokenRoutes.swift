@@ -27,12 +27,36 @@ struct TokenRoutes: Sendable {
   }
 
   private func create(_ context: RequestContext) async throws {
-    let fields = try await context.fields(["name", "role", "scopes", "ttl_seconds"])
-    let name = try fields.requiredText("name", limit: 64)
+    let order = try TokenOrder(try await context.fields(TokenOrder.members))
+    let token = try await vault.createToken(
+      named: order.name, role: order.role, scopes: order.scopes, seconds: order.seconds,
+      as: context.caller)
+    var document = token.facts.json
+    document["token"] = .string(token.token.text)
+    document["log_index"] = .integer(token.logIndex)
+    try await context.reply.send(
+      201, json: document, headers: ["Location": "/v1/tokens/\(token.facts.id)"])
+  }
+}
+
+/// The token that an administrator asks for.
+struct TokenOrder: Sendable {
+  static let members = ["name", "role", "scopes", "ttl_seconds"]
+
+  let name: String
+  let role: Role
+  let scopes: [Scope]
+  /// Until it expires.
+  let seconds: Int64
+
+  /// Reads a body of ``members``.
+  init(_ fields: ObjectFields) throws(ProblemDetail) {
+    name = try fields.requiredText("name", limit: 64)
     guard let role = try fields.choice("role", of: Role.self) else {
       throw ProblemDetail(.unprocessable, "`role` is missing.")
     }
-    let scopes = try (fields.array("scopes", limit: 16) ?? []).map { value throws(ProblemDetail) in
+    self.role = role
+    scopes = try (fields.array("scopes", limit: 16) ?? []).map { value throws(ProblemDetail) in
       guard case .string(let text) = value, let scope = Scope(text) else {
         throw ProblemDetail(
           .unprocessable,
@@ -41,15 +65,7 @@ struct TokenRoutes: Sendable {
       }
       return scope
     }
-    let seconds =
-      try fields.integer("ttl_seconds", in: Vault.tokenSeconds) ?? Vault.defaultTokenSeconds
-    let token = try await vault.createToken(
-      named: name, role: role, scopes: scopes, seconds: seconds, as: context.caller)
-    var document = token.facts.json
-    document["token"] = .string(token.token.text)
-    document["log_index"] = .integer(token.logIndex)
-    try await context.reply.send(
-      201, json: document, headers: ["Location": "/v1/tokens/\(token.facts.id)"])
+    seconds = try fields.integer("ttl_seconds", in: Vault.tokenSeconds) ?? Vault.defaultTokenSeconds
   }
 }
 
