@@ -20,7 +20,7 @@ WARM_UP = 30
 ROUNDS = int(os.environ.get("CALLVAULT_LEAK_ROUNDS", "90"))
 # Growth of anonymous memory that a round may cause: indexes and caches grow with what is stored. A
 # recording that is lost in every round would be 64 KiB of it.
-KIB_A_ROUND = 16
+KIB_A_ROUND = 8
 # What an allocator may take for a thread that happens to run for the first time.
 KIB_ONCE = 3072
 

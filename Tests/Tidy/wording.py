@@ -30,6 +30,10 @@ EMPTY_NAMES = re.compile(r"(util(ity|ities|s)?|helpers?|manager|misc|common)(\.s
 TEXT = {".swift", ".md", ".yaml", ".yml", ".sh", ".py", ".h", ".c", ".go", ".json", ".service", ""}
 
 
+# What tests are fed, some of it no text.
+DATA = ("Tests/Vectors/", "Tests/Fuzz/Corpora/")
+
+
 def tracked():
     listing = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -45,7 +49,7 @@ def findings(name):
     path = ROOT / name
     if EMPTY_NAMES.search(name):
         yield 0, "name", "a file or folder is named by what it holds"
-    if path.suffix not in TEXT or name.startswith("Tests/Vectors/") or name == "LICENSE":
+    if path.suffix not in TEXT or name.startswith(DATA) or name == "LICENSE":
         return
     if path.is_symlink() or not path.is_file():
         return

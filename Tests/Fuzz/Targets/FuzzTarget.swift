@@ -2,7 +2,7 @@
 ///
 /// The same table serves libFuzzer (`make fuzz`), the replay of kept inputs in every test run, and
 /// the mutations of those inputs.
-public struct FuzzTarget: Sendable {
+public struct FuzzTarget: Sendable, CustomStringConvertible {
   /// What a parser made of an input.
   public enum Finding: Sendable, Equatable {
     case refused
@@ -13,6 +13,7 @@ public struct FuzzTarget: Sendable {
 
   /// The name of its folder in `Tests/Fuzz/Corpora`.
   public let name: String
+  public var description: String { name }
   /// Never traps and ends soon, for any input.
   public let check: @Sendable ([UInt8]) -> Finding
 
@@ -22,7 +23,7 @@ public struct FuzzTarget: Sendable {
   }
 
   public static let all: [FuzzTarget] =
-    text + http + service + envelope + keys + content + policies + entries + notes + tiles
+    text + http + service + intake + envelope + keys + content + policies + entries + notes + tiles
     + journal + audio
 
   public static func named(_ name: String) -> FuzzTarget? {
