@@ -1,6 +1,7 @@
 import Audit
 import Cryptography
 import Drivers
+import Durable
 import Encoding
 import Foundation
 import Synchronization
@@ -23,7 +24,8 @@ final class Practice: Sendable {
 
   private init(
     folder: URL, tenant: Identifier, custodian: MemoryCustodian, ring: MemoryRingStore,
-    configuration: VaultConfiguration?, inspector: CountingInspector
+    configuration: VaultConfiguration?, inspector: CountingInspector,
+    objectsOn files: any FileSystem = LinuxFileSystem()
   ) async throws {
     self.folder = folder
     self.tenant = tenant
@@ -34,7 +36,7 @@ final class Practice: Sendable {
     catalog = try SQLiteCatalog(layout.catalog)
     try FileManager.default.createDirectory(
       atPath: layout.objects, withIntermediateDirectories: true)
-    blobs = try FileBlobStore(root: layout.objects)
+    blobs = try FileBlobStore(root: layout.objects, on: files)
     keys = try KeyRing.open(custodian: custodian, store: ring)
     let origin = "vault.example.org/callvault"
     var settings = LogConfiguration(
@@ -58,7 +60,8 @@ final class Practice: Sendable {
   /// A practice that opens today.
   static func new(
     _ configure: (inout VaultConfiguration) -> Void = { _ in },
-    inspector: CountingInspector = CountingInspector()
+    inspector: CountingInspector = CountingInspector(),
+    objectsOn files: any FileSystem = LinuxFileSystem()
   ) async throws -> Practice {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "callvault-\(UUID().uuidString)")
@@ -73,7 +76,7 @@ final class Practice: Sendable {
     configure(&configuration)
     return try await Practice(
       folder: folder, tenant: tenant, custodian: custodian, ring: ring,
-      configuration: configuration, inspector: inspector)
+      configuration: configuration, inspector: inspector, objectsOn: files)
   }
 
   /// The same folder after a stop without warning.

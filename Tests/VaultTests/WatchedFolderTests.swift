@@ -393,6 +393,32 @@ struct WatchedFolderTests {
     #expect(call > 30)
   }
 
+  /// Each call below the objects fails once; then the same service meets no fault.
+  @Test(arguments: [ENOSPC, EIO])
+  func everyObjectCallFails(_ number: Int32) async throws {
+    var call = 0
+    while true {
+      call += 1
+      let files = FailingFileSystem(
+        FailingFileSystem.Fault(call: call, number: number, tearing: true))
+      let practice = try await Practice.new(objectsOn: files)
+      let drop = try Drop(practice)
+      try Self.fill(drop, 13)
+      try await drop.look()
+      // What was not stored is still there, and comes in with the next look.
+      let facts = try await drop.look()
+      #expect(facts.trouble == nil, "call \(call)")
+      #expect(try drop.names == [], "call \(call)")
+      #expect(try drop.quarantined == ["junk": "name-not-understood"], "call \(call)")
+      // Beyond the last call of the intake the fault would meet the reading below.
+      guard files.fired else { break }
+      #expect(
+        try await Set(drop.stored().map(\.recordings))
+          == [[Self.sound(13)], [Self.sound(13 ^ 0x55)]], "call \(call)")
+    }
+    #expect(call > 10)
+  }
+
   /// Each append to the log fails for good; then the practice starts anew.
   @Test func everyEntryFails() async throws {
     var count = 0
