@@ -36,6 +36,8 @@ public struct AudioFormat: Sendable, Hashable {
   /// Samples of one channel: those decoded if ``isDecodedToEnd``, else those the header promises.
   public let frames: Int64
   /// Whether every frame was decoded, or the time for it ran out first.
+  ///
+  /// Where any bytes are samples (WAV with PCM, µ-law or A-law), the last frame stands for all.
   public let isDecodedToEnd: Bool
 
   public static let maximumChannels = 64

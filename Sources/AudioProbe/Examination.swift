@@ -35,11 +35,16 @@ struct Examination {
     guard info.channels > 0, info.channels <= AudioFormat.maximumChannels else {
       return .damaged(nil)
     }
-    let body = unsafe decode(file, channels: Int(info.channels))
     let promised = info.frames
+    let container = Self.container(of: info.format)
+    let codec = Self.codec(of: info.format)
+    let body =
+      unsafe Self.takesAnyBytes(container, codec)
+      && hasLast(of: promised, file, channels: Int(info.channels))
+      ? (frames: promised, reachedEnd: true) : decode(file, channels: Int(info.channels))
     guard
       let format = AudioFormat(
-        container: Self.container(of: info.format), codec: Self.codec(of: info.format),
+        container: container, codec: codec,
         channels: Int(info.channels), sampleRate: Int(info.samplerate),
         frames: body.reachedEnd ? body.frames : promised, isDecodedToEnd: body.reachedEnd)
     else { return .damaged(nil) }
@@ -50,6 +55,16 @@ struct Examination {
       return .damaged(format)
     }
     return .intact(format)
+  }
+
+  /// Whether the last frame that the header promises is there.
+  private func hasLast(of frames: Int64, _ file: OpaquePointer, channels: Int) -> Bool {
+    guard frames > 0, frames <= AudioFormat.maximumFrames else { return false }
+    guard unsafe sf_seek(file, frames - 1, Int32(SEEK_SET)) == frames - 1 else { return false }
+    var samples = [Int16](repeating: 0, count: channels)
+    return unsafe samples.withUnsafeMutableBufferPointer {
+      unsafe sf_readf_short(file, $0.baseAddress, 1)
+    } == 1
   }
 
   private func decode(_ file: OpaquePointer, channels: Int) -> (frames: Int64, reachedEnd: Bool) {
@@ -65,6 +80,20 @@ struct Examination {
       frames += got
       if frames > AudioFormat.maximumFrames { return (frames, true) }
       if Self.monotonicMilliseconds() > deadline { return (frames, false) }
+    }
+  }
+
+  /// Whether any bytes are samples: then decoding them would find nothing, and an hour of telephone
+  /// sound need not be read a second time.
+  private static func takesAnyBytes(
+    _ container: AudioFormat.Container, _ codec: AudioFormat.Codec
+  ) -> Bool {
+    switch (container, codec) {
+    case (.wav, .pcm8), (.wav, .pcm16), (.wav, .pcm24), (.wav, .pcm32), (.wav, .mulaw),
+      (.wav, .alaw):
+      true
+    // FLAC calls its samples PCM, too, and has to be decoded.
+    default: false
     }
   }
 

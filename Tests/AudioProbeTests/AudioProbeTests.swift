@@ -1,4 +1,5 @@
 import Testing
+import Threading
 
 @testable import AudioProbe
 
@@ -57,6 +58,30 @@ struct AudioProbeTests {
   func headerOnly(_ speech: Speech) async throws {
     let finding = try await examine(Array(try speech.bytes().prefix(20)))
     #expect(finding == (speech == .mp3 ? .unknown : .damaged(nil)) || speech == .mp3)
+  }
+
+  @Test("Sound in which any bytes are samples is not read through")
+  func bytesRead() async throws {
+    let sound = 4 << 20
+    func littleEndian(_ size: Int) -> [UInt8] { (0..<4).map { UInt8(size >> (8 * $0) & 0xFF) } }
+    var bytes = Array(try Speech.pcm16.bytes().prefix(44)) + [UInt8](repeating: 7, count: sound)
+    bytes.replaceSubrange(4..<8, with: littleEndian(36 + sound))
+    bytes.replaceSubrange(40..<44, with: littleEndian(sound))
+    let recording = bytes
+    let read = Lock(0)
+    let finding = try await AudioProbe(executable: childProgram).examine(
+      length: Int64(recording.count)
+    ) { offset, count in
+      read.withLock { $0 += count }
+      return Array(recording[Int(offset)..<Int(offset) + count])
+    }
+    guard case .intact(let format) = finding else {
+      Issue.record("\(finding)")
+      return
+    }
+    #expect(format.frames == Int64(sound / 2))
+    #expect(format.isDecodedToEnd)
+    #expect(read.withLock { $0 } <= sound / 4)
   }
 
   @Test("A longer recording than there is time to decode is told by its header")
