@@ -13,7 +13,7 @@ enum BenchError: Error {
 struct EnvelopeBench: ~Copyable {
   private let key: SecretBytes
   private let associatedData = Array("bench".utf8)
-  private static let blockSize = 1 << 20
+  private static let blockSize = 1 << 16
 
   init() throws {
     key = try SecretBytes(copying: Array(UInt8(0)..<32))
@@ -52,6 +52,7 @@ struct EnvelopeBench: ~Copyable {
       length: .recorded(Int64(status.st_size)),
       segmentSize: EnvelopeLayout.recordingSegmentSize)
     var segment: [UInt8] = []
+    var plaintext: [UInt8] = []
     for index in 0..<opener.layout.segmentCount {
       let length = opener.layout.ciphertextRange(ofSegment: index).count
       if segment.count > length { segment.removeLast(segment.count - length) }
@@ -61,8 +62,9 @@ struct EnvelopeBench: ~Copyable {
       guard try EnvelopeBench.read(input, into: &segment) == length else {
         throw BenchError.file(source, errno: EIO)
       }
-      try opener.open(segment: index, &segment)
-      try EnvelopeBench.write(segment, to: output)
+      try opener.open(segment: index, segment.span, appendingTo: &plaintext)
+      try EnvelopeBench.write(plaintext, to: output)
+      plaintext.removeAll(keepingCapacity: true)
     }
   }
 

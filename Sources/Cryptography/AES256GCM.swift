@@ -128,6 +128,34 @@ public struct AES256GCM: ~Copyable, @unchecked Sendable {
     guard authentic else { throw CryptographyError(.notAuthentic, during: "decrypting") }
   }
 
+  /// Checks the tag of ciphertext ‖ tag and appends the plaintext to `output`, which has room for it.
+  ///
+  /// Nothing is appended, and no plaintext left behind, where the tag does not match.
+  ///
+  /// - Throws: ``CryptographyError/Code/notAuthentic`` where the tag does not match or is cut off,
+  ///   ``CryptographyError/Code/invalidInput`` for less room or another nonce length.
+  public mutating func open(
+    _ sealed: Span<UInt8>, nonce: Span<UInt8>, aad: Span<UInt8> = Span(),
+    appendingTo output: inout OutputSpan<UInt8>
+  ) throws(CryptographyError) {
+    let length = sealed.count - AES256GCM.tagByteCount
+    guard length >= 0 else { throw CryptographyError(.notAuthentic, during: "decrypting") }
+    guard nonce.count == AES256GCM.nonceByteCount, output.freeCapacity >= length else {
+      throw CryptographyError(.invalidInput, during: "decrypting")
+    }
+    let authentic = unsafe sealed.withUnsafeBytes { input in
+      unsafe output.withUnsafeMutableBufferPointer { buffer, initializedCount in
+        let target = unsafe UnsafeMutableRawBufferPointer(
+          rebasing: UnsafeMutableRawBufferPointer(buffer)[
+            initializedCount..<initializedCount + length])
+        guard unsafe decrypt(input, nonce: nonce, aad: aad, to: target) else { return false }
+        initializedCount += length
+        return true
+      }
+    }
+    guard authentic else { throw CryptographyError(.notAuthentic, during: "decrypting") }
+  }
+
   /// Decrypts where the ciphertext lies: afterwards all but the last 16 bytes are plaintext.
   ///
   /// `buffer` is zeroed where the tag does not match.

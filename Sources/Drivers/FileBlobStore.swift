@@ -174,6 +174,7 @@ public final class FileBlobStore: BlobStore {
 
 /// One object on its way in.
 private actor FileBlobWriter: BlobWriter {
+  nonisolated var executor: any TaskExecutor { lane }
   private let lane: BlockingExecutor
   private let store: FileBlobStore
   private let name: BlobName
@@ -222,6 +223,7 @@ private actor FileBlobWriter: BlobWriter {
 /// One object that is read.
 private actor FileBlobReader: BlobReader {
   nonisolated let length: Int64
+  nonisolated var executor: any TaskExecutor { lane }
   private let lane: BlockingExecutor
   private var file: InputFile?
 

@@ -71,11 +71,14 @@ public final class InputFile: Sendable {
     }
     // Never more than there is: `count` may come from outside.
     let available = max(0, length - min(offset, length))
-    var bytes = [UInt8](repeating: 0, count: Int(min(Int64(count), available)))
-    var elements = bytes.mutableSpan
-    var buffer = unsafe elements.mutableBytes
-    let read = try read(into: &buffer, at: offset)
-    if read < bytes.count { bytes.removeLast(bytes.count - read) }
-    return bytes
+    let capacity = Int(min(Int64(count), available))
+    return try [UInt8](capacity: capacity) {
+      (output: inout OutputSpan<UInt8>) throws(DurableError) in
+      try unsafe output.withUnsafeMutableBufferPointer {
+        (memory, count: inout Int) throws(DurableError) in
+        var buffer = unsafe MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(memory))
+        count = try read(into: &buffer, at: offset)
+      }
+    }
   }
 }

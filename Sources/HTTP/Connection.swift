@@ -420,7 +420,7 @@ extension Connection {
         if headDeadline == nil { headDeadline = Monotonic.after(limits.headTime) }
         switch try parser.parse(inbound.span.extracting(inboundStart...)) {
         case .head(let head, let consumed):
-          inboundStart += consumed
+          drop(consumed)
           return head
         case .needsMore: break
         }
@@ -647,7 +647,7 @@ extension Connection {
   private func takeBytes(_ wanted: Int) async throws(HTTPError) -> [UInt8] {
     if inboundStart < inbound.count {
       let piece = Array(inbound[inboundStart..<min(inbound.count, inboundStart + wanted)])
-      inboundStart += piece.count
+      drop(piece.count)
       return piece
     }
     let piece = try await receive(upTo: wanted, for: exchange, .atRate)
@@ -655,6 +655,14 @@ extension Connection {
       throw HTTPError(.closed, during: "reading a body that ended early")
     }
     return piece
+  }
+
+  /// Forgets bytes that have been looked at; a connection that waits holds none.
+  private func drop(_ count: Int) {
+    inboundStart += count
+    guard inboundStart >= inbound.count else { return }
+    inbound = []
+    inboundStart = 0
   }
 
   private func takeChunks(
@@ -670,8 +678,9 @@ extension Connection {
           throw HTTPError(.closed, during: "reading a body that ended early")
         }
       }
-      inboundStart += try decoder.decode(
-        inbound.span.extracting(inboundStart...), into: &piece, upTo: limit)
+      drop(
+        try decoder.decode(
+          inbound.span.extracting(inboundStart...), into: &piece, upTo: limit))
     }
     bodyBytes += Int64(piece.count)
     guard bodyBytes <= site.limits.bodyBytes else {

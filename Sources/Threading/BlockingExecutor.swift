@@ -6,7 +6,10 @@ import CLinux
 /// every other task. An actor keeps the executor in a stored property and returns it from
 /// `unownedExecutor`; jobs run one after another in the order they came. The thread ends when the
 /// executor is released and its jobs are done.
-public final class BlockingExecutor: SerialExecutor {
+///
+/// A child task may prefer it, too: one that works on the bytes of a file stays on the thread that
+/// reads them.
+public final class BlockingExecutor: SerialExecutor, TaskExecutor {
   private let queue: JobQueue
 
   /// Starts the thread.
@@ -27,6 +30,10 @@ public final class BlockingExecutor: SerialExecutor {
 
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
     unsafe UnownedSerialExecutor(ordinary: self)
+  }
+
+  public func asUnownedTaskExecutor() -> UnownedTaskExecutor {
+    unsafe UnownedTaskExecutor(ordinary: self)
   }
 
   public func checkIsolated() {
@@ -117,7 +124,9 @@ private final class JobQueue: @unchecked Sendable {
   private func run() {
     while let batch = next() {
       for item in batch {
-        unsafe item.job.runSynchronously(on: item.executor.asUnownedSerialExecutor())
+        unsafe item.job.runSynchronously(
+          isolatedTo: item.executor.asUnownedSerialExecutor(),
+          taskExecutor: item.executor.asUnownedTaskExecutor())
       }
     }
   }

@@ -20,6 +20,9 @@ public final class Vault: Sendable {
   /// What this start found and put right.
   public let reconciliation: Reconciliation
 
+  /// Recordings on their way in and out.
+  public let streams = StreamShare()
+
   let catalog: any Catalog
   let blobs: any BlobStore
   let log: AuditLog

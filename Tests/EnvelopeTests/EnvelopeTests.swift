@@ -151,8 +151,11 @@ struct EnvelopeTests {
       var read: [UInt8] = []
       for index in opener.layout.segments(holding: range) {
         let place = opener.layout.ciphertextRange(ofSegment: index)
-        var bytes = Array(object[Int(place.lowerBound)..<Int(place.upperBound)])
-        try opener.open(segment: index, &bytes)
+        var bytes: [UInt8] = []
+        try opener.open(
+          segment: index,
+          object.span.extracting(Int(place.lowerBound)..<Int(place.upperBound)),
+          appendingTo: &bytes)
         read += bytes[opener.layout.slice(range, ofSegment: index)]
       }
       #expect(read == Array(plaintext[start..<end]))
@@ -166,20 +169,24 @@ struct EnvelopeTests {
     let header = try EnvelopeHeader(parsing: object)
     var shortened = try EnvelopeOpener(
       key, header: header, length: .claimed(512), segmentSize: 256)
-    var last = Array(object[256..<512])
-    expectRefusal(.tampered) { try shortened.open(segment: 1, &last) }
-    #expect(last.allSatisfy { $0 == 0 })
+    var last = [1, 2, 3] as [UInt8]
+    expectRefusal(.tampered) {
+      try shortened.open(
+        segment: 1, object.span.extracting(256..<512), appendingTo: &last)
+    }
+    #expect(last == [1, 2, 3])
     let proven = shortened.isLengthProven
     #expect(!proven)
 
     var opener = try EnvelopeOpener(
       key, header: header, length: .claimed(Int64(object.count)), segmentSize: 256)
-    var end = Array(object[768...])
-    try opener.open(segment: opener.layout.lastSegment, &end)
+    var end: [UInt8] = []
+    try opener.open(
+      segment: opener.layout.lastSegment, object.span.extracting(768...), appendingTo: &end)
     let nowProven = opener.isLengthProven
     #expect(nowProven)
-    var first = Array(object[40..<256])
-    try opener.open(segment: 0, &first)
+    var first: [UInt8] = []
+    try opener.open(segment: 0, object.span.extracting(40..<256), appendingTo: &first)
     #expect(first == Array(counted("claims", 700)[..<200]))
   }
 
@@ -190,8 +197,8 @@ struct EnvelopeTests {
       var opener = try EnvelopeOpener(
         key, header: try EnvelopeHeader(parsing: object),
         length: .claimed(Int64(object.count)), segmentSize: 256)
-      var first = Array(object[40..<256])
-      try opener.open(segment: 0, &first)
+      var first: [UInt8] = []
+      try opener.open(segment: 0, object.span.extracting(40..<256), appendingTo: &first)
     }
   }
 

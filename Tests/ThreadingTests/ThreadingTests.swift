@@ -62,6 +62,15 @@ import Testing
     #expect(await sleeper.count == 1000)
   }
 
+  @Test func aChildTaskThatPrefersItRunsOnItsThread() async throws {
+    let executor = try BlockingExecutor(label: "preferred")
+    let isThere = await withTaskGroup(of: Bool?.self) { group in
+      group.addTask(executorPreference: executor) { executor.isIsolatingCurrentContext() }
+      return await group.next() ?? nil
+    }
+    #expect(isThere == true)
+  }
+
   @Test(.timeLimit(.minutes(10))) func theThreadEndsWithItsExecutor() async throws {
     // By name: other tests of this process start and end threads of their own.
     let name = "ends with it"

@@ -147,7 +147,7 @@ final class Practice: Sendable {
   ) async throws -> [UInt8] {
     try await vault.openRecording(recording, as: caller, purpose: purpose) { reader in
       var all: [UInt8] = []
-      for try await bytes in reader.bytes(in: range ?? 0..<reader.facts.length) { all += bytes }
+      try await reader.read(range ?? 0..<reader.facts.length) { bytes in all += bytes }
       return all
     }
   }

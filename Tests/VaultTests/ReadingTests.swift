@@ -41,7 +41,7 @@ import Testing
           receipt.recording, as: clinician, purpose: .treatment
         ) { reader in
           var pieces = 0
-          for try await _ in reader.bytes(in: 0..<300_000) {
+          try await reader.read(0..<300_000) { _ in
             pieces += 1
             if pieces == 2 { throw Gone() }
           }
@@ -50,7 +50,7 @@ import Testing
     }
     #expect(entries.last?.outcome == .partial)
     #expect(entries.last?.reason == .clientGone)
-    #expect(entries.last?.released == Int64(131_000))
+    #expect(entries.last?.released == Int64(196_520))
   }
 
   @Test func aCancelledTaskStillLeavesItsOutcome() async throws {
@@ -62,7 +62,7 @@ import Testing
         try await practice.vault.openRecording(
           receipt.recording, as: clinician, purpose: .treatment
         ) { reader in
-          for try await _ in reader.bytes(in: 0..<300_000) {
+          try await reader.read(0..<300_000) { _ in
             try await Task.sleep(for: .seconds(60))
           }
         }
@@ -97,12 +97,14 @@ import Testing
     #expect(entries.last?.released == 0)
   }
 
-  @Test func aFlippedByteStopsAtItsSegment() async throws {
+  /// Also one that is opened together with sound segments before it.
+  @Test(arguments: [(1, 65_480), (2, 131_000), (3, 196_520)])
+  func aFlippedByteStopsAtItsSegment(segment: Int, sound: Int64) async throws {
     let practice = try await Practice.new()
-    let bytes = [UInt8](repeating: 6, count: 200_000)
+    let bytes = [UInt8](repeating: 6, count: 300_000)
     let receipt = try await practice.recording(bytes)
     let row = try #require(await practice.catalog.recording(receipt.recording)).recording
-    try practice.flip(row.blob, at: 65_536 + 100)
+    try practice.flip(row.blob, at: segment * 65_536 + 100)
     let clinician = try await practice.caller(.clinician)
     let entries = try await practice.entriesOf {
       let error = await #expect(throws: VaultError.self) {
@@ -112,11 +114,22 @@ import Testing
     }
     #expect(entries.last?.outcome == .partial)
     #expect(entries.last?.reason == .tampered)
-    #expect(entries.last?.released == 65_480)
+    #expect(entries.last?.released == sound)
     // What is whole is still given.
     #expect(
       try await practice.read(receipt.recording, 0..<100, as: clinician)
         == [UInt8](repeating: 6, count: 100))
+  }
+
+  @Test func aFewStreamsGetLargePiecesAndManyGetSmallOnes() async throws {
+    let streams = StreamShare()
+    func share(among count: Int) async -> Int {
+      count == 0 ? streams.byteCount : await streams.with { await share(among: count - 1) }
+    }
+    for (count, bytes) in [(0, 262_144), (16, 262_144), (64, 65_536), (200, 32_768)] {
+      #expect(await share(among: count) == bytes)
+    }
+    #expect(streams.byteCount == 262_144)
   }
 
   @Test func anObjectCutShortIsNotOpened() async throws {
@@ -294,7 +307,7 @@ import Testing
         grant.secret, via: "192.0.2.9", request: .random()
       ) { reader in
         var all: [UInt8] = []
-        for try await piece in reader.bytes(in: 100..<200) { all += piece }
+        try await reader.read(100..<200) { piece in all += piece }
         return all
       }
       #expect(bytes == [UInt8](repeating: 4, count: 100))
@@ -324,7 +337,7 @@ import Testing
       try await practice.vault.openRecording(
         receipt.recording, as: clinician, purpose: .treatment
       ) { reader in
-        for try await _ in reader.bytes(in: 0..<300_000) {
+        try await reader.read(0..<300_000) { _ in
           try await practice.vault.revokeToken(
             try #require(clinician.token), as: administrator)
         }

@@ -112,7 +112,7 @@ import Testing
     try await practice.vault.openRecording(
       receipt.recording, as: clinician, purpose: .treatment
     ) { reader in
-      for try await _ in reader.bytes(in: 0..<10) {}
+      try await reader.read(0..<10) { _ in }
       practice.store.fail(after: 0)
     }
     let error = await #expect(throws: VaultError.self) {

@@ -45,7 +45,7 @@ struct RecordingRoutes: Sendable {
     do {
       receipt = try await vault.storeRecording(
         in: context.identifier("call"), expecting: expected, as: context.caller
-      ) { try await body.next() }
+      ) { try await body.read(upTo: vault.streams.byteCount) }
     } catch let error as VaultError where error.code == .invalid {
       // Either the body broke off, which has its own status, or it is not what its digest says.
       if let broken = error.cause as? HTTPError { throw broken }
@@ -156,7 +156,7 @@ struct RecordingRoutes: Sendable {
       try await reply.start(status, headers: headers, length: length)
       return try await reply.finish()
     }
-    for try await bytes in reader.bytes(in: range) {
+    try await reader.read(range) { bytes in
       // Only now is the first segment known to be authentic: damage there gets its own answer.
       if reply.status == nil {
         try await reply.start(status, headers: headers, length: length)

@@ -41,13 +41,12 @@ public enum Envelope {
       length: .recorded(Int64(object.count)), segmentSize: segmentSize)
     var plaintext: [UInt8] = []
     plaintext.reserveCapacity(Int(opener.layout.plaintextLength))
-    var segment: [UInt8] = []
     for index in 0..<opener.layout.segmentCount {
       let range = opener.layout.ciphertextRange(ofSegment: index)
-      segment.removeAll(keepingCapacity: true)
-      segment.append(contentsOf: object[Int(range.lowerBound)..<Int(range.upperBound)])
-      try opener.open(segment: index, &segment)
-      plaintext.append(contentsOf: segment)
+      try opener.open(
+        segment: index,
+        object.span.extracting(Int(range.lowerBound)..<Int(range.upperBound)),
+        appendingTo: &plaintext)
     }
     return plaintext
   }

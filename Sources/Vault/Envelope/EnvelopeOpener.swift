@@ -54,27 +54,31 @@ public struct EnvelopeOpener: ~Copyable, Sendable {
     nonce = header.firstNonce
   }
 
-  /// Decrypts one segment where it lies: `bytes` are its ciphertext and tag, afterwards its plaintext.
+  /// Decrypts one segment: `sealed` is its ciphertext and tag, and its plaintext comes to the end of
+  /// `output`.
   ///
   /// - Precondition: the segment exists, and the length is proven or the segment is the last.
-  /// - Throws: ``VaultError/Code/tampered`` if the bytes are not those that were sealed here; they
-  ///   are zeroed.
-  public mutating func open(segment index: Int64, _ bytes: inout [UInt8]) throws(VaultError) {
+  /// - Throws: ``VaultError/Code/tampered`` if the bytes are not those that were sealed here; then
+  ///   `output` is as it was.
+  public mutating func open(
+    segment index: Int64, _ sealed: Span<UInt8>, appendingTo output: inout [UInt8]
+  ) throws(VaultError) {
     let isLast = index == layout.lastSegment
     precondition(isLengthProven || isLast, "the last segment proves the length and comes first")
     let expected = layout.ciphertextRange(ofSegment: index)
-    guard bytes.count == expected.count, let number = UInt32(exactly: index) else {
+    guard sealed.count == expected.count, let number = UInt32(exactly: index) else {
       throw VaultError(.tampered, during: "opening a segment")
     }
     EnvelopeHeader.number(&nonce, index: number, isLast: isLast)
     let nonce = self.nonce
     do throws(CryptographyError) {
-      var span = bytes.mutableSpan
-      try cipher.openInPlace(&span, nonce: nonce.span)
+      try output.append(addingCapacity: sealed.count - EnvelopeLayout.overhead) {
+        (tail: inout OutputSpan<UInt8>) throws(CryptographyError) in
+        try cipher.open(sealed, nonce: nonce.span, appendingTo: &tail)
+      }
     } catch {
       throw VaultError(.tampered, during: "opening a segment", cause: error)
     }
-    bytes.removeLast(EnvelopeLayout.overhead)
     if isLast { isLengthProven = true }
   }
 }

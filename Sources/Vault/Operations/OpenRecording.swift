@@ -117,7 +117,7 @@ extension Vault {
           throw VaultError(.tampered, during: "opening a recording")
         }
         return RecordingReader(
-          RecordingFacts(recording), logIndex: index, source: source,
+          RecordingFacts(recording), logIndex: index, source: source, streams: self.streams,
           stillAllowed: self.stillAllowed(caller))
       } catch {
         await object.close()
@@ -126,7 +126,7 @@ extension Vault {
     }
     counters.count(.recordingsOpened)
     do {
-      let result = try await body(reader)
+      let result = try await streams.with { try await body(reader) }
       try await close(reader, intent, .success, because: nil)
       return result
     } catch let error as VaultError {

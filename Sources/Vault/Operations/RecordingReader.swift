@@ -9,16 +9,18 @@ public final class RecordingReader: Sendable {
   /// Why and by whom it was opened is in the entry with this index.
   public let logIndex: Int64
   private let source: any RecordingSource
+  private let streams: StreamShare
   private let stillAllowed: @Sendable () throws(VaultError) -> Void
   private let count = Lock(Int64(0))
 
   init(
-    _ facts: RecordingFacts, logIndex: Int64, source: any RecordingSource,
+    _ facts: RecordingFacts, logIndex: Int64, source: any RecordingSource, streams: StreamShare,
     stillAllowed: @escaping @Sendable () throws(VaultError) -> Void
   ) {
     self.facts = facts
     self.logIndex = logIndex
     self.source = source
+    self.streams = streams
     self.stillAllowed = stillAllowed
   }
 
@@ -28,46 +30,47 @@ public final class RecordingReader: Sendable {
   /// Plaintext bytes given so far.
   public var released: Int64 { count.withLock { $0 } }
 
-  /// The bytes of a range, one segment or less at a time.
+  /// Gives the bytes of a range in order, piece by piece; while `take` has one, the next is opened.
   ///
-  /// - Parameter range: within `0..<facts.length`; what lies outside is left out.
-  /// - Returns: a sequence that decrypts a segment when it is asked for one, and throws
-  ///   ``VaultError/Code/tampered`` at the first that is not what was stored.
-  public func bytes(in range: Range<Int64>) -> Bytes {
-    Bytes(reader: self, range: range.clamped(to: 0..<facts.length))
-  }
-
-  /// The decrypted bytes of a range.
-  public struct Bytes: AsyncSequence, Sendable {
-    let reader: RecordingReader
-    let range: Range<Int64>
-
-    public struct Iterator: AsyncIteratorProtocol {
-      let reader: RecordingReader
-      var rest: Range<Int64>
-
-      public mutating func next() async throws(VaultError) -> [UInt8]? {
-        guard !rest.isEmpty else { return nil }
-        let bytes = try await reader.read(
-          at: rest.lowerBound, atMost: rest.upperBound - rest.lowerBound)
-        rest = (rest.lowerBound + Int64(bytes.count))..<rest.upperBound
-        return bytes
+  /// - Parameters:
+  ///   - range: within `0..<facts.length`; what lies outside is left out.
+  ///   - take: gets bytes whose segments are authentic; the first piece is at most one segment.
+  /// - Throws: ``VaultError/Code/tampered`` at the first segment that is not what was stored, when
+  ///   those before it have been given; ``VaultError/Code/denied`` as soon as the credential has
+  ///   ended; what `take` throws.
+  public func read(
+    _ range: Range<Int64>, _ take: ([UInt8]) async throws -> Void
+  ) async throws {
+    var rest = range.clamped(to: 0..<facts.length)
+    guard !rest.isEmpty else { return }
+    let source = source
+    var piece = try await source.piece(of: rest, segments: 1)
+    var segments = 1
+    try await withThrowingTaskGroup(of: [UInt8].self) { group in
+      func start(_ rest: Range<Int64>, _ segments: Int) {
+        guard !rest.isEmpty else { return }
+        group.addTask(executorPreference: source.executor) {
+          try await source.piece(of: rest, segments: segments)
+        }
+      }
+      while true {
+        guard !piece.isEmpty, piece.count <= rest.count else {
+          throw VaultError(.tampered, during: "reading a recording")
+        }
+        rest = (rest.lowerBound + Int64(piece.count))..<rest.upperBound
+        // A player that looks at the start of a file soon has it; who stays gets large pieces.
+        segments = min(segments * 2, streams.segments)
+        let isAhead = streams.allowsReadingAhead
+        if isAhead { start(rest, segments) }
+        try stillAllowed()
+        count.withLock { $0 += Int64(piece.count) }
+        try await take(piece)
+        piece = []
+        if !isAhead { start(rest, segments) }
+        guard let next = try await group.next() else { return }
+        piece = next
       }
     }
-
-    public func makeAsyncIterator() -> Iterator { Iterator(reader: reader, rest: range) }
-  }
-
-  /// At least one byte and at most the rest of a segment.
-  private func read(at offset: Int64, atMost limit: Int64) async throws(VaultError) -> [UInt8] {
-    try stillAllowed()
-    let bytes = try await source.read(
-      at: offset, count: source.preferredCount(at: offset, atMost: limit))
-    guard !bytes.isEmpty, bytes.count <= limit else {
-      throw VaultError(.tampered, during: "reading a recording")
-    }
-    count.withLock { $0 += Int64(bytes.count) }
-    return bytes
   }
 }
 
@@ -76,11 +79,22 @@ protocol RecordingSource: Sendable {
   /// Bytes of plaintext.
   var length: Int64 { get }
 
+  /// The thread on which pieces are best read and opened.
+  var executor: any TaskExecutor { get }
+
   /// Reads `count` bytes from `offset`, fewer only at the end.
   func read(at offset: Int64, count: Int) async throws(VaultError) -> [UInt8]
 
-  /// How much to read at `offset` so that no segment is decrypted twice, 1…`limit`.
-  func preferredCount(at offset: Int64, atMost limit: Int64) -> Int
+  /// The beginning of a range, up to the end of a segment: no segment is opened twice when the next
+  /// piece begins where this one ends.
+  ///
+  /// - Parameters:
+  ///   - range: not empty, within the plaintext.
+  ///   - limit: the piece ends within this many segments.
+  /// - Returns: at least one byte.
+  /// - Throws: ``VaultError/Code/tampered`` if the first segment is not what was stored; a later one
+  ///   ends the piece.
+  func piece(of range: Range<Int64>, segments limit: Int) async throws(VaultError) -> [UInt8]
 
   func close() async
 }

@@ -66,49 +66,57 @@ extension Vault {
     let name = try BlobName.random()
     let writer = try await blobs.create(name)
     do throws(VaultError) {
-      var sealer = try EnvelopeSealer(key)
-      var plaintext = try Self.hasher()
-      var ciphertext = try Self.hasher()
-      var sealed: [UInt8] = []
-      var length: Int64 = 0
-      var sealedLength: Int64 = 0
-      while let bytes = try await Self.next(body) {
-        length += Int64(bytes.count)
-        guard length <= configuration.recordingLimit else {
-          throw VaultError(
-            .tooLarge, during: "storing a recording",
-            detail: "a recording holds at most \(configuration.recordingLimit) bytes")
-        }
-        plaintext.update(bytes)
-        try sealer.seal(bytes.span, into: &sealed)
-        if !sealed.isEmpty {
-          ciphertext.update(sealed)
-          sealedLength += Int64(sealed.count)
-          try await writer.append(sealed)
-          sealed.removeAll(keepingCapacity: true)
-        }
+      let sealing = RecordingSealer(
+        try EnvelopeSealer(key), into: writer, plaintext: try Self.hasher(),
+        ciphertext: try Self.hasher())
+      try await streams.with { () throws(VaultError) in
+        try await feed(sealing, from: body)
       }
-      try sealer.finish(into: &sealed)
-      ciphertext.update(sealed)
-      sealedLength += Int64(sealed.count)
-      try await writer.append(sealed)
-      let plaintextDigest = plaintext.finalize()
-      if let expected, expected != plaintextDigest {
+      let object = try await sealing.finish()
+      if let expected, expected != object.plaintextDigest {
         throw VaultError(
           .invalid, during: "storing a recording",
           detail:
             "the bytes that arrived are not those that `Content-Digest` promises; send them again")
       }
-      let value = key.address.call.bytes + plaintextDigest.bytes
+      let value = key.address.call.bytes + object.plaintextDigest.bytes
       let content = try keys.lookupToken(.content, of: value)
       let candidates = try keys.lookupTokens(.content, of: value)
       try await writer.commit()
       return SealedRecording(
-        blob: name, plaintextLength: length, ciphertextLength: sealedLength,
-        digest: ciphertext.finalize(), content: content, candidates: candidates)
+        blob: name, plaintextLength: object.plaintextLength,
+        ciphertextLength: object.ciphertextLength, digest: object.ciphertextDigest,
+        content: content, candidates: candidates)
     } catch {
       await writer.discard()
       throw error
+    }
+  }
+
+  /// Brings a body to its sealer: while one piece is sealed, the next arrives.
+  private func feed(
+    _ sealing: RecordingSealer, from body: () async throws -> [UInt8]?
+  ) async throws(VaultError) {
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        var length: Int64 = 0
+        while let bytes = try await Self.next(body) {
+          length += Int64(bytes.count)
+          guard length <= configuration.recordingLimit else {
+            throw VaultError(
+              .tooLarge, during: "storing a recording",
+              detail: "a recording holds at most \(configuration.recordingLimit) bytes")
+          }
+          // One piece at a time, and none ahead of it: they must be sealed in their order.
+          try await group.next()
+          group.addTask(executorPreference: sealing.executor) { try await sealing.seal(bytes) }
+        }
+        try await group.next()
+      }
+    } catch let error as VaultError {
+      throw error
+    } catch {
+      throw VaultError(.unavailable, during: "storing a recording", cause: error)
     }
   }
 

@@ -31,6 +31,9 @@ public protocol BlobStore: Sendable {
 
 /// An object on its way in.
 public protocol BlobWriter: Sendable {
+  /// Where work on its bytes belongs: the thread that writes them.
+  var executor: any TaskExecutor { get }
+
   /// Adds `bytes` at the end.
   func append(_ bytes: [UInt8]) async throws(VaultError)
 
@@ -47,6 +50,9 @@ public protocol BlobWriter: Sendable {
 public protocol BlobReader: Sendable {
   /// The length of the object in bytes.
   var length: Int64 { get }
+
+  /// Where work on its bytes belongs: the thread that reads them.
+  var executor: any TaskExecutor { get }
 
   /// Reads exactly `count` bytes from `offset`, counted from zero.
   ///
