@@ -223,26 +223,30 @@ private actor FileBlobWriter: BlobWriter {
 /// One object that is read.
 private actor FileBlobReader: BlobReader {
   nonisolated let length: Int64
+  nonisolated let beginning: [UInt8]
   nonisolated var executor: any TaskExecutor { lane }
   private let lane: BlockingExecutor
-  private var file: InputFile?
+  private let file: Lock<InputFile?>
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     unsafe lane.asUnownedSerialExecutor()
   }
 
-  private init(_ file: InputFile, on lane: BlockingExecutor) {
+  private init(_ file: InputFile, beginning: [UInt8], on lane: BlockingExecutor) {
     self.lane = lane
-    self.file = file
+    self.file = Lock(file)
+    self.beginning = beginning
     length = file.length
   }
 
   static func open(
     _ path: String, _ fileSystem: any FileSystem, on lane: BlockingExecutor
   ) async throws(VaultError) -> FileBlobReader {
-    let file = try await FileBlobKeeper(on: lane).perform { () throws(VaultError) in
+    try await FileBlobKeeper(on: lane).perform { () throws(VaultError) in
       do throws(DurableError) {
-        return try InputFile(path, on: fileSystem)
+        let file = try InputFile(path, on: fileSystem)
+        return FileBlobReader(
+          file, beginning: try file.read(at: 0, count: beginningByteCount), on: lane)
       } catch {
         // The catalog named it, so it was there, and as a plain file.
         if error.code == .notFound || error.code == .malformed {
@@ -251,11 +255,10 @@ private actor FileBlobReader: BlobReader {
         throw VaultError(error)
       }
     }
-    return FileBlobReader(file, on: lane)
   }
 
   func read(at offset: Int64, count: Int) throws(VaultError) -> [UInt8] {
-    guard let file else {
+    guard let file = file.withLock({ $0 }) else {
       throw VaultError(.unavailable, during: "reading an object that is closed")
     }
     let bytes: [UInt8]
@@ -268,8 +271,9 @@ private actor FileBlobReader: BlobReader {
     return bytes
   }
 
-  func close() {
-    file = nil
+  // Not on the lane: to let go of a file that was only read blocks nobody, and needs no turn there.
+  nonisolated func close() {
+    file.withLock { $0 = nil }
   }
 }
 

@@ -110,7 +110,7 @@ extension Vault {
         guard object.length == recording.ciphertextLength else {
           throw VaultError(.tampered, during: "opening a recording")
         }
-        let source = try await self.recordingSource(
+        let source = try self.recordingSource(
           key, from: object, length: recording.ciphertextLength)
         // What a client is told of the length must be what the segments hold.
         guard source.length == recording.plaintextLength else {

@@ -72,9 +72,8 @@ extension Vault {
   /// A source over an object whose length the catalog says.
   func recordingSource(
     _ part: borrowing PartKey, from object: any BlobReader, length: Int64
-  ) async throws(VaultError) -> any RecordingSource {
-    let header = try EnvelopeHeader(
-      parsing: try await object.read(at: 0, count: EnvelopeHeader.byteCount))
+  ) throws(VaultError) -> any RecordingSource {
+    let header = try EnvelopeHeader(parsing: object.beginning)
     return SealedSource(
       opener: try EnvelopeOpener(part, header: header, length: .recorded(length)),
       object: object)

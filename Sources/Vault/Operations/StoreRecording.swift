@@ -189,7 +189,7 @@ extension Vault {
   ) async -> AudioFacts {
     do {
       let reader = try await blobs.open(sealed.blob)
-      let source = try await recordingSource(
+      let source = try recordingSource(
         key, from: reader, length: sealed.ciphertextLength)
       let facts = await inspector.inspect(length: sealed.plaintextLength, from: uploader) {
         try await source.read(at: $0, count: $1)

@@ -54,6 +54,10 @@ public protocol BlobReader: Sendable {
   /// Where work on its bytes belongs: the thread that reads them.
   var executor: any TaskExecutor { get }
 
+  /// The first ``beginningByteCount`` bytes, or all of a shorter object: read when it was opened,
+  /// because its header is what is wanted first.
+  var beginning: [UInt8] { get }
+
   /// Reads exactly `count` bytes from `offset`, counted from zero.
   ///
   /// - Throws: ``VaultError/Code/tampered`` if the object ends before.
@@ -61,6 +65,11 @@ public protocol BlobReader: Sendable {
 
   /// Gives back what the reader holds. Nothing may be read afterwards.
   func close() async
+}
+
+extension BlobReader {
+  /// No header of an object is longer.
+  public static var beginningByteCount: Int { 64 }
 }
 
 /// The name of an object: 128 random bits in lower-case hexadecimal.
