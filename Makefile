@@ -26,12 +26,13 @@ run: release
 demo: release
 	@.build/release/callvault demo --dir .build/demo
 
-## test       everything: checks, unit tests, then outside programs against the built binary
+## test       everything: checks, unit tests, outside programs against the built binary, fuzzing
 test: check
 	@echo "== unit tests"
 	swift test --skip-build --disable-xctest
 	@echo "== outside programs"
 	@Tests/Outside/run .build/debug/callvault
+	@$(MAKE) --no-print-directory fuzz
 
 ## check      formatting, one-way imports, wording: what a reviewer should not have to look for
 check: bootstrap lint wording build
