@@ -37,6 +37,10 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   /// Deadlines are looked at no more often than this, however many connections set one.
   private static let sweepInterval: UInt64 = 5_000_000
 
+  /// Milliseconds after which the thread looks for work even if nobody woke it: a wake-up that the
+  /// kernel denied must not hold a request up for good.
+  private static let longestWait: Int32 = 1000
+
   private let queue = Lock(Queue())
   private let poll: Int32
   private let wakeUp: Int32
@@ -178,7 +182,15 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
 
   private func wake() {
     var one: UInt64 = 1
-    _ = unsafe write(wakeUp, &one, 8)  // Fails only when the counter is full: then it is awake.
+    while unsafe write(wakeUp, &one, 8) < 0 {
+      // A counter that is full wakes as well.
+      if errno == EAGAIN { return }
+      guard errno == EINTR else {
+        // Whoever comes next tries again, and the thread looks by itself before long.
+        queue.withLock { $0.isWaiting = true }
+        return
+      }
+    }
   }
 
   // What follows is called on the loop's thread only.
@@ -214,10 +226,10 @@ final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   }
 
   private func timeoutMilliseconds() -> Int32 {
-    guard earliest != .max else { return -1 }
+    guard earliest != .max else { return Self.longestWait }
     let now = Monotonic.now
     guard earliest > now else { return 0 }
-    return Int32(min((earliest - now) / 1_000_000 + 1, 60_000))
+    return Int32(min((earliest - now) / 1_000_000 + 1, UInt64(Self.longestWait)))
   }
 
   private func sweep() {

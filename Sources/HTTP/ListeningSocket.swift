@@ -121,6 +121,17 @@ final class ListeningSocket: Sendable {
     let peer: Peer
   }
 
+  /// Descriptors that clients never get: Dispatch ends a process in which it finds none at the
+  /// moment it looks at its threads, and what serves those who are connected needs some.
+  private static let spareDescriptors: UInt64 = 16
+
+  /// Whether a descriptor, which is the lowest that was free, is one of the last.
+  private static func isSpare(_ descriptor: Int32) -> Bool {
+    var limit = rlimit()
+    return unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
+      && UInt64(descriptor) + spareDescriptors >= limit.rlim_cur
+  }
+
   /// The next connection; nil when none waits.
   ///
   /// - Throws: ``HTTPError/Code/unavailable`` when the kernel has no descriptor or memory left.
@@ -140,6 +151,11 @@ final class ListeningSocket: Sendable {
         case EMFILE, ENFILE, ENOBUFS, ENOMEM: throw Self.fault("accepting a connection")
         default: continue  // The client was gone before we came (accept(2)).
         }
+      }
+      if Self.isSpare(accepted) {
+        close(accepted)
+        throw HTTPError(
+          .unavailable, during: "accepting a connection", cause: SystemError(number: EMFILE))
       }
       guard let peer = peer(of: accepted, storage) else {
         close(accepted)
