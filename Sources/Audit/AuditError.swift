@@ -11,6 +11,8 @@ public struct AuditError: Error, CustomStringConvertible {
     case notAuthentic
     /// The log cannot commit; nothing may be released.
     case unavailable
+    /// The volume is full: the entry was not recorded, and the log goes on when there is room.
+    case noSpace
     /// No such entry.
     case notFound
     /// A receipt was spent on something it does not name.

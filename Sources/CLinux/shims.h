@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
+int fallocate(int file, int mode, off_t offset, off_t length);
 int memfd_create(const char *name, unsigned int flags);
 int pipe2(int ends[2], int flags);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);

@@ -18,7 +18,9 @@ public final class Connection {
   let handle: OpaquePointer
   /// Compiled statements that nobody uses now, by their text.
   private var idle: [SQL: OpaquePointer] = unsafe [:]
-  private var isPoisoned = false
+  /// The failure after which this connection commits nothing more; opening the database again may
+  /// help.
+  public private(set) var lastingFailure: DatabaseError?
 
   /// Opens the database at `path`.
   ///
@@ -192,11 +194,14 @@ public final class Connection {
   /// Runs `body` in one transaction: committed and durable when it returns, undone when it throws.
   ///
   /// A commit that fails in the file system poisons the connection. SQLite would go on, but pages
-  /// that the kernel dropped after a failed fsync may already have been called clean.
+  /// that the kernel dropped after a failed fsync may already have been called clean. Not so where
+  /// only the index of the WAL could not grow, which lives in memory: nothing was written.
   ///
   /// - Throws: what `body` throws, or ``DatabaseError``. Not reentrant.
   public func transaction<Result>(_ body: () throws -> Result) throws -> Result {
-    guard !isPoisoned else { throw DatabaseError(.poisoned, during: "starting a transaction") }
+    if let lastingFailure {
+      throw DatabaseError(.poisoned, during: "starting a transaction", cause: lastingFailure)
+    }
     // IMMEDIATE takes the write lock first: a read that later wants to write could deadlock.
     try run("BEGIN IMMEDIATE")
     do {
@@ -206,16 +211,17 @@ public final class Connection {
     } catch {
       // After some failures SQLite has rolled back by itself.
       if unsafe sqlite3_get_autocommit(handle) == 0 {
-        do {
+        do throws(DatabaseError) {
           try run("ROLLBACK")
         } catch {
-          isPoisoned = true
+          lastingFailure = error
         }
       }
-      if let failure = (error as? DatabaseError)?.cause as? SQLiteFailure,
-        failure.resultCode & 0xff == SQLITE_IOERR
+      if let error = error as? DatabaseError, let failure = error.cause as? SQLiteFailure,
+        failure.resultCode & 0xff == SQLITE_IOERR,
+        failure.resultCode != callvault_SQLITE_IOERR_SHMSIZE
       {
-        isPoisoned = true
+        lastingFailure = error
       }
       throw error
     }

@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 
 /// Why the embedded database refused a statement.
 ///
@@ -61,6 +62,8 @@ extension DatabaseError {
     case SQLITE_BUSY, SQLITE_LOCKED: code = .busy
     case SQLITE_CONSTRAINT: code = .constraint
     case SQLITE_FULL: code = .full
+    // Where SQLite names the call that met the full volume, and not the volume.
+    case SQLITE_IOERR where [ENOSPC, EDQUOT].contains(failure.systemNumber): code = .full
     case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FORMAT: code = .damaged
     case SQLITE_READONLY, SQLITE_PERM: code = .readOnly
     case SQLITE_MISUSE, SQLITE_RANGE, SQLITE_MISMATCH, SQLITE_ERROR, SQLITE_TOOBIG: code = .misuse

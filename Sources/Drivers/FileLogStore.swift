@@ -45,8 +45,14 @@ public final class FileLogStore: LogStore {
     try await journal.cut(first, to: length)
   }
 
-  public func beginJournal(at first: Int64, with head: [UInt8]) async throws {
-    try await journal.begin(at: first, with: head)
+  public func beginJournal(
+    at first: Int64, with head: [UInt8], reserving length: Int
+  ) async throws {
+    try await journal.begin(at: first, with: head, reserving: length)
+  }
+
+  public func reserveJournal(_ length: Int) async throws {
+    try await journal.reserve(length)
   }
 
   public func append(_ bytes: [UInt8], from before: Int64, to after: Int64) async throws {
@@ -136,13 +142,31 @@ private actor JournalDirectory {
     try torn.truncate(to: Int64(length))
   }
 
-  func begin(at first: Int64, with head: [UInt8]) throws {
-    // Whatever happens below, nothing may be appended to the piece before.
-    file = nil
+  func begin(at first: Int64, with head: [UInt8], reserving length: Int) throws {
+    let (before, path) = (size, name(first))
+    // Unless it is sure that there is no new piece, nothing may be appended to the one before.
     size = nil
-    try AtomicFile.write(head, to: name(first), on: fileSystem)
-    file = try AppendFile(name(first), on: fileSystem)
+    do throws(DurableError) {
+      try AtomicFile.write(head, to: path, reserving: Int64(length), on: fileSystem)
+    } catch {
+      guard error.code == .noSpace, try Directory.status(of: path, on: fileSystem) == nil else {
+        throw error
+      }
+      size = before
+      throw AuditError(.noSpace, during: "beginning a piece of the journal", cause: error)
+    }
+    file = nil
+    file = try AppendFile(path, on: fileSystem)
     size = first
+  }
+
+  func reserve(_ length: Int) throws {
+    do {
+      try file?.reserve(Int64(length))
+    } catch {
+      guard error.code == .noSpace else { throw error }
+      throw AuditError(.noSpace, during: "making room in the journal", cause: error)
+    }
   }
 
   func append(_ bytes: [UInt8], from before: Int64, to after: Int64) throws {

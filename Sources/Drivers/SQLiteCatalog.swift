@@ -66,6 +66,18 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
     }
   }
 
+  public func lastingFailure() async throws(VaultError) -> VaultError? {
+    do {
+      return try await writer.perform { connection in
+        connection.lastingFailure.map {
+          VaultError(database: $0, during: "writing the catalog for good")
+        }
+      }
+    } catch {
+      throw VaultError(database: error, during: "asking the catalog's writer")
+    }
+  }
+
   // MARK: The log behind the rows
 
   public func appliedPosition() async throws(VaultError) -> LogPosition? {
@@ -153,6 +165,8 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
   }
 
   // MARK: Counts of subjects
+
+  public func knownPosition() async throws -> LogPosition? { try await appliedPosition() }
 
   public func countedPosition() async throws -> LogPosition? {
     try await read("reading the position of counts") { try $0.position(.counted) }

@@ -10,7 +10,6 @@ public struct StorageLayout: Sendable {
     self.root = root
   }
 
-  public var lock: String { root + "/lock" }
   public var configuration: String { root + "/callvault.yaml" }
   public var catalog: String { root + "/catalog.sqlite" }
   public var objects: String { root + "/objects" }

@@ -46,6 +46,20 @@ public struct AppendFile: ~Copyable {
     fileSystem.close(file)
   }
 
+  /// Sets blocks aside for the first `length` bytes, so that no append up to there meets a full
+  /// volume.
+  ///
+  /// - Throws: ``DurableError/Code/noSpace`` when there are none; the writer is as it was, because
+  ///   nothing was written.
+  public func reserve(_ length: Int64) throws(DurableError) {
+    guard !isPoisoned else { throw DurableError(.poisoned, during: "reserving space") }
+    do throws(SystemCallError) {
+      try fileSystem.reserveIfPossible(length, in: file)
+    } catch {
+      throw DurableError(error, during: "reserving space")
+    }
+  }
+
   /// Writes all of `bytes` at the end; they last only after ``sync()``.
   public mutating func append(_ bytes: RawSpan) throws(DurableError) {
     guard !isPoisoned else { throw DurableError(.poisoned, during: "appending") }

@@ -5,10 +5,18 @@ public enum AtomicFile {
   /// Order: temporary file in the same directory, its fsync, rename, fsync of the directory. A
   /// crash before the rename leaves the old file and a `.name.….tmp`; after it, the new file.
   ///
+  /// - Parameters:
+  ///   - bytes: the whole content.
+  ///   - path: its name.
+  ///   - mode: of the file, narrowed by the process's umask.
+  ///   - reserved: how many bytes the file is going to have; blocks for them are set aside before
+  ///     it gets its name.
+  ///   - fileSystem: where the calls go.
   /// - Throws: ``DurableError``. Until the rename the old file is untouched; when only the last
   ///   fsync failed the new bytes are there, but a power cut may bring the old ones back.
   public static func write(
-    _ bytes: [UInt8], to path: String, mode: FileMode = .privateFile, on fileSystem: any FileSystem
+    _ bytes: [UInt8], to path: String, mode: FileMode = .privateFile, reserving reserved: Int64 = 0,
+    on fileSystem: any FileSystem
   ) throws(DurableError) {
     let directory = parentDirectory(of: path)
     let temporary = "\(directory)/.\(lastComponent(of: path)).\(temporarySuffix()).tmp"
@@ -18,6 +26,7 @@ public enum AtomicFile {
       }
       do {
         defer { fileSystem.close(file) }
+        if reserved > 0 { try fileSystem.reserveIfPossible(reserved, in: file) }
         try fileSystem.writeAll(unsafe bytes.span.bytes, to: file)
         try fileSystem.fsync(file)
       }

@@ -1,10 +1,11 @@
 import CLinux
 import Glibc
 
-/// The right of one process to a data directory, held by a lock on a file in it.
+/// The right of one process to a data directory, held by a lock on the directory itself.
 ///
-/// The kernel gives it back when the process ends, however it ends; nothing stale can remain. It
-/// binds programs that ask, on one machine; network file systems are not supported.
+/// Not on a file in it: whoever deleted that would let a second process in. The kernel gives the lock
+/// back when the process ends, however it ends; nothing stale can remain. It binds programs that ask,
+/// on one machine; network file systems are not supported.
 @safe
 public struct DirectoryLock: ~Copyable, Sendable {
   private let fileSystem: any FileSystem
@@ -13,13 +14,13 @@ public struct DirectoryLock: ~Copyable, Sendable {
   /// Takes the lock or fails at once.
   ///
   /// - Parameters:
-  ///   - path: the lock file, made if absent; its content means nothing.
+  ///   - path: the directory, which exists.
   ///   - fileSystem: where the calls go.
   /// - Throws: ``DurableError/Code/locked`` when another holder has it.
   public init(_ path: String, on fileSystem: any FileSystem) throws(DurableError) {
     do throws(SystemCallError) {
       let file = try fileSystem.repeatingInterrupted { () throws(SystemCallError) in
-        try fileSystem.open(path, for: .locking(.privateFile))
+        try fileSystem.open(path, for: .directory)
       }
       do throws(SystemCallError) {
         try fileSystem.repeatingInterrupted { () throws(SystemCallError) in

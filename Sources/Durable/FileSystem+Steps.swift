@@ -33,6 +33,18 @@ extension FileSystem {
     }
   }
 
+  /// Sets blocks aside, so that writes up to `length` do not meet a full volume.
+  ///
+  /// Where the file system cannot promise that, nothing is set aside and nothing reported: a full
+  /// volume is then met by the write itself.
+  func reserveIfPossible(_ length: Int64, in file: FileDescriptor) throws(SystemCallError) {
+    do throws(SystemCallError) {
+      try repeatingInterrupted { () throws(SystemCallError) in try reserve(file, length) }
+    } catch {
+      guard error.number == EOPNOTSUPP || error.number == ENOSYS else { throw error }
+    }
+  }
+
   /// Makes the names in a directory durable: without it a crash may forget a rename or a new file.
   func syncDirectory(_ path: String) throws(SystemCallError) {
     let directory = try repeatingInterrupted { () throws(SystemCallError) in

@@ -20,6 +20,8 @@ public protocol FileSystem: Sendable {
   /// Waits until the file's bytes, and the length needed to read them, are on stable storage.
   func fdatasync(_ file: FileDescriptor) throws(SystemCallError)
   func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError)
+  /// Sets blocks aside for the first `length` bytes of a file and leaves its length as it is.
+  func reserve(_ file: FileDescriptor, _ length: Int64) throws(SystemCallError)
   /// Takes the file's exclusive lock or fails at once with `EWOULDBLOCK`; `close` gives it back.
   func lock(_ file: FileDescriptor) throws(SystemCallError)
   func status(of file: FileDescriptor) throws(SystemCallError) -> FileStatus
@@ -68,7 +70,7 @@ public enum FileMode: UInt32, Sendable {
 public enum FileAccess: Hashable, Sendable {
   /// Reads what exists. Does not wait for the other end of a pipe.
   case reading
-  /// Opens a directory, to sync its names.
+  /// Opens a directory, to sync its names or to lock it.
   case directory
   /// Writes a file that must not exist yet.
   case creating(FileMode)
@@ -76,8 +78,6 @@ public enum FileAccess: Hashable, Sendable {
   case appending
   /// Appends to what exists or to a file made now.
   case appendingOrCreating(FileMode)
-  /// Opens or makes the file whose lock is taken.
-  case locking(FileMode)
 }
 
 /// What a name or an open file is.

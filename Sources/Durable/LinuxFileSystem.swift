@@ -23,9 +23,6 @@ public struct LinuxFileSystem: FileSystem {
     case .appendingOrCreating(let chosen):
       flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
       mode = chosen
-    case .locking(let chosen):
-      flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
-      mode = chosen
     }
     let path = try checked(path, "open")
     let number = unsafe Glibc.open(path, flags | O_CLOEXEC, mode.rawValue)
@@ -77,6 +74,11 @@ public struct LinuxFileSystem: FileSystem {
 
   public func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError) {
     try check(ftruncate(file.rawValue, off_t(length)) == 0, "ftruncate")
+  }
+
+  public func reserve(_ file: FileDescriptor, _ length: Int64) throws(SystemCallError) {
+    let result = fallocate(file.rawValue, FALLOC_FL_KEEP_SIZE, 0, off_t(length))
+    try check(result == 0, "fallocate")
   }
 
   public func lock(_ file: FileDescriptor) throws(SystemCallError) {

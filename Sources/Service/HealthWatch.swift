@@ -18,24 +18,33 @@ public struct HealthWatch: Sendable {
     self.log = log
   }
 
-  /// Looks every few seconds until the task is cancelled.
-  public func run(every interval: Duration = .seconds(5)) async {
+  /// Looks each second, closely every few, until the task is cancelled or the vault is at an end.
+  ///
+  /// - Returns: what only another start can mend, or nil when the task was cancelled.
+  public func run() async -> (any Error)? {
     var failing: Set<String> = []
+    var second = 0
     while !Task.isCancelled {
-      await look(&failing)
+      if second.isMultiple(of: 5) { await look(&failing) }
+      if let failure = await vault.lastingFailure() { return failure }
+      second += 1
       do {
-        try await Task.sleep(for: interval)
+        try await Task.sleep(for: .seconds(1))
       } catch {
-        return
+        return nil
       }
     }
+    return nil
   }
 
   /// Looks once: a line for each change since `failing` was what it is.
   func look(_ failing: inout Set<String>) async {
     let health = await vault.health()
     var work = health.upkeep
-    work.append(("log-commit", health.log.failure))
+    work += [
+      ("log-commit", health.log.failure), ("catalog", health.catalogFailure),
+      ("storage", health.storageFailure),
+    ]
     for (number, intake) in intakes.enumerated() {
       work.append(("intake-\(number + 1)", intake.status.trouble))
     }

@@ -32,6 +32,7 @@ public final class Vault: Sendable {
   let gates = Gates()
   let sessions = Lock(Sessions())
   let knownTokens = Lock(KnownTokens())
+  let unsettled = Lock<[RowReference: LogPosition?]>([:])
   let upkeepFailures = Lock<[VaultUpkeep: any Error]>([:])
 
   /// Opens a vault over its parts, and settles what a crash left, before anything is served.

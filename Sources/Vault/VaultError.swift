@@ -30,7 +30,7 @@ public struct VaultError: Error, CustomStringConvertible {
     case behindLog
     /// Storage or the log cannot take the operation now.
     case unavailable
-    /// The volume is full; nothing was stored.
+    /// The volume is full: nothing was stored, and nothing released, because the log comes first.
     case noSpace
   }
   public let code: Code

@@ -6,9 +6,12 @@ import Threading
 public struct VaultHealth: Sendable {
   /// Whether no root key is in memory: content cannot be opened or stored.
   public let isSealed: Bool
+  /// What the catalog holds; nil if it does not answer.
   public let catalog: CatalogCounts?
   /// Bytes that may still be written; nil if storage does not answer.
   public let availableBytes: Int64?
+  /// Why the catalog and storage do not answer.
+  public let catalogFailure, storageFailure: VaultError?
   public let log: LogStatus
   /// What a start found.
   public let reconciliation: Vault.Reconciliation
@@ -31,6 +34,7 @@ public struct VaultHealth: Sendable {
     case .some(let bytes) where bytes < 64 << 20: reasons.append("the volume is nearly full")
     default: break
     }
+    if log.upkeepFailures[.room] != nil { reasons.append("the log has no room for more entries") }
     if log.failure != nil { reasons.append("the log cannot commit") }
     if log.isFull { reasons.append("the log cannot be published, and takes no more entries") }
     if upkeepFailures[.position] != nil { reasons.append("the catalog cannot be written") }
@@ -43,10 +47,33 @@ extension Vault {
   ///
   /// It never throws: not to know is an answer.
   public func health() async -> VaultHealth {
-    VaultHealth(
-      isSealed: keys.isSealed, catalog: try? await catalog.counts(),
-      availableBytes: try? await blobs.availableBytes(), log: await log.status,
+    var counts: CatalogCounts?
+    var bytes: Int64?
+    var catalogFailure: VaultError?
+    var storageFailure: VaultError?
+    do throws(VaultError) { counts = try await catalog.counts() } catch { catalogFailure = error }
+    do throws(VaultError) {
+      bytes = try await blobs.availableBytes()
+    } catch {
+      storageFailure = error
+    }
+    return VaultHealth(
+      isSealed: keys.isSealed, catalog: counts, availableBytes: bytes,
+      catalogFailure: catalogFailure, storageFailure: storageFailure, log: await log.status,
       reconciliation: reconciliation, upkeepFailures: upkeepFailures.withLock { $0 })
+  }
+
+  /// What has ended the log or the catalog for this process; nil while there is nothing.
+  ///
+  /// After a failed write or fsync nobody knows what the disk holds. Only a start finds out: it reads
+  /// everything again.
+  public func lastingFailure() async -> (any Error)? {
+    if let failure = await log.status.failure { return failure }
+    do throws(VaultError) {
+      return try await catalog.lastingFailure()
+    } catch {
+      return error
+    }
   }
 }
 

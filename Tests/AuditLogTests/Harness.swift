@@ -166,6 +166,8 @@ final class SteppedClock: WallClock {
     }
   }
 
+  func hasPassed(_ milliseconds: Int64) {}
+
   func set(_ milliseconds: Int64) {
     time.withLock { $0 = milliseconds }
   }

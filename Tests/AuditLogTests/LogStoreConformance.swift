@@ -23,14 +23,14 @@ struct StoreUnderTest: Sendable, CustomStringConvertible {
     let harness = try Harness()
     var log = try await store.open(harness)
     #expect(try await log.journalSegments().isEmpty)
-    try await log.beginJournal(at: 0, with: [])
+    try await log.beginJournal(at: 0, with: [], reserving: 4096)
     try await log.append([1, 2, 3], from: 0, to: 2)
     try await log.append([4], from: 2, to: 3)
     log = try await store.open(harness)
     #expect(try await log.journalSegments() == [0])
     #expect(try await log.journal(beginningAt: 0) == [1, 2, 3, 4])
     try await log.cutJournal(beginningAt: 0, to: 3)
-    try await log.beginJournal(at: 3, with: head)
+    try await log.beginJournal(at: 3, with: head, reserving: 4096)
     try await log.append([5], from: 3, to: 4)
     log = try await store.open(harness)
     #expect(try await log.journalSegments() == [0, 3])
@@ -48,7 +48,7 @@ struct StoreUnderTest: Sendable, CustomStringConvertible {
     let log = try await store.open(harness)
     defer { withExtendedLifetime(harness) {} }
     await #expect(throws: (any Error).self) { try await log.append([1], from: 0, to: 1) }
-    try await log.beginJournal(at: 0, with: [])
+    try await log.beginJournal(at: 0, with: [], reserving: 4096)
     try await log.append([1], from: 0, to: 1)
     await #expect(throws: (any Error).self) { try await log.append([2], from: 0, to: 1) }
     await #expect(throws: (any Error).self) { try await log.append([2], from: 5, to: 6) }
@@ -60,8 +60,8 @@ struct StoreUnderTest: Sendable, CustomStringConvertible {
     let harness = try Harness()
     let log = try await store.open(harness)
     defer { withExtendedLifetime(harness) {} }
-    try await log.beginJournal(at: 7, with: [9, 9, 9])
-    try await log.beginJournal(at: 7, with: head)
+    try await log.beginJournal(at: 7, with: [9, 9, 9], reserving: 4096)
+    try await log.beginJournal(at: 7, with: head, reserving: 4096)
     #expect(try await log.journalSegments() == [7])
     #expect(try await log.journal(beginningAt: 7) == head)
   }
@@ -129,7 +129,7 @@ struct StoreUnderTest: Sendable, CustomStringConvertible {
     let harness = try Harness()
     let log = try await store.open(harness)
     defer { withExtendedLifetime(harness) {} }
-    try await log.beginJournal(at: 0, with: [])
+    try await log.beginJournal(at: 0, with: [], reserving: 4096)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         for size in 0..<Int64(50) { try await log.append([7], from: size, to: size + 1) }

@@ -1,10 +1,11 @@
-import Audit
 import Cryptography
 import Drivers
 import Encoding
 import FaultInjection
 import Foundation
 import Testing
+
+@testable import Audit
 
 @Suite struct RecoveryTests {
   /// Bytes of the only growing piece of the journal.
@@ -70,7 +71,7 @@ import Testing
     let log = try await harness.open()
     for _ in 0..<2 { _ = try await log.record(harness.draft()) }
     let whole = try journal(harness).bytes
-    // The last frame is a head: without it the entries before it are still whole and are kept.
+    // The last frame is a head: without it the entry before it is what a torn append leaves.
     let lastHead = try #require(
       whole.lastRange(of: Array("\(harness.configuration.origin)\n".utf8)).map { $0.lowerBound - 5 }
     )
@@ -83,7 +84,8 @@ import Testing
         let reopened = try await harness.open(at: copy, ledger: await harness.ledger.copy())
         try await reopened.publish()
         let log = try PublishedLog(copy + "/log", key: harness.key)
-        #expect(log.entries.count == 5)
+        #expect(log.entries.count == 4)
+        #expect(try Entry(parsing: #require(log.entries.last)).flags.contains(.tailCut))
       } catch let error as AuditError {
         refused = true
         #expect(error.code == .damaged, "place \(place)")
@@ -145,25 +147,94 @@ import Testing
     }
   }
 
-  @Test func entriesThatNoHeadCoveredAreKeptAndCounted() async throws {
+  /// A torn append of three callers: two entries are whole, and nobody was answered.
+  @Test(arguments: [0, 7]) func whatNoHeadCoversIsCutAndCounted(torn: Int) async throws {
     let harness = try Harness()
     let log = try await harness.open()
     let receipt = Acknowledged(try await log.record(harness.draft()))
+    let covered = try journal(harness).bytes.count
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<2 {
+        group.addTask {
+          do { _ = try await log.record(harness.draft()) } catch { Issue.record(error) }
+        }
+      }
+    }
     let (path, whole) = try journal(harness)
-    let lastHead = try #require(
-      whole.lastRange(of: Array("\(harness.configuration.origin)\n".utf8)).map { $0.lowerBound - 5 }
-    )
-    try Data(whole[..<lastHead]).write(to: URL(fileURLWithPath: path))
+    let entries = try await log.entries(matching: EntryFilter()).entries.map(\.entry)
+    #expect(entries.count == 5)
+    // The heads after `covered` taken out: as if both had been one append that lost its head.
+    var tail: [UInt8] = []
+    var offset = covered
+    while let frame = JournalFrame(in: whole, at: &offset) {
+      if frame.kind != .head { JournalFrame.append(frame.kind, frame.body, to: &tail) }
+    }
+    tail += whole[..<torn]
+    try Data(whole[..<covered] + tail).write(to: URL(fileURLWithPath: path))
     let reopened = try await harness.open()
-    let entries = try await reopened.entries(matching: EntryFilter()).entries.map(\.entry)
-    #expect(entries.map(\.action) == [.logGenesis, .logStart, .recordingOpened, .logStart])
-    #expect(entries[3].count == 1)
-    #expect(entries[3].first == entries[2].time)
-    #expect(entries[3].flags == [.recovered, .uncleanStop])
+    let left = try await reopened.entries(matching: EntryFilter()).entries.map(\.entry)
+    #expect(left.map(\.action) == [.logGenesis, .logStart, .recordingOpened, .logStart])
+    #expect(left[3].flags == [.tailCut, .uncleanStop])
+    #expect(left[3].count == 2)
+    #expect(left[3].first == entries[3].time && left[3].last == entries[4].time)
+    #expect(left[3].length == Int64(tail.count))
+    #expect(left[3].digest == SHA256.hash(tail))
     try await reopened.publish()
     #expect(try PublishedLog(harness.layout.log, key: harness.key).holds([receipt]))
     #expect(try GoVerifier.accepts(harness.layout.log, key: harness.key))
     #expect(try await OwnVerifier.findings(harness.layout.log, key: harness.key) == [])
+    // Once cut, it is gone: the next start has nothing to report.
+    let third = try await harness.open()
+    let last = try #require(await third.entries(matching: EntryFilter(indices: 4..<5)).entries.last)
+    #expect(last.entry.flags == [.uncleanStop] && last.entry.count == nil)
+  }
+
+  /// Whoever can write to `journal/` and holds no key may chain on entries that nobody acted for.
+  ///
+  /// They never become the log's; with a head of his own the log does not open at all.
+  @Test(arguments: ["entry", "entry and head", "head of another key"])
+  func entriesPlantedBehindTheLastHeadAreNotSigned(planted: String) async throws {
+    let harness = try Harness()
+    let log = try await harness.open()
+    let receipt = Acknowledged(try await log.record(harness.draft()))
+    let (path, whole) = try journal(harness)
+    var entry = try #require(
+      await log.entries(matching: EntryFilter(indices: 2..<3)).entries.first
+    ).entry
+    entry.index = 3
+    entry.previous = receipt.leafHash
+    entry.id = .random()
+    entry.commits = [:]
+    var tree = MerkleFrontier()
+    for logged in try await log.entries(matching: EntryFilter()).entries {
+      tree.append(MerkleTree.leafHash(logged.bytes))
+    }
+    var bytes = whole
+    JournalFrame.append(.entry, try entry.encoded(), to: &bytes)
+    tree.append(MerkleTree.leafHash(try entry.encoded()))
+    if planted != "entry" {
+      let seed = planted == "entry and head" ? [UInt8](repeating: 7, count: 32) : Harness.seed
+      let origin =
+        planted == "entry and head" ? harness.configuration.origin : "other.example.org/callvault"
+      let signer = try NoteSigner(
+        name: origin, seed: SecretBytes(copying: unsafe seed.span.bytes))
+      let checkpoint = try #require(Checkpoint(origin: origin, size: 4, root: tree.root))
+      JournalFrame.append(.head, try signer.sign(checkpoint).encoded, to: &bytes)
+    }
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    if planted != "entry" {
+      await #expect(throws: AuditError.self) { _ = try await harness.open() }
+      #expect(
+        Array(try Data(contentsOf: URL(fileURLWithPath: path))) == bytes, "nothing is changed")
+      return
+    }
+    let reopened = try await harness.open()
+    let left = try await reopened.entries(matching: EntryFilter()).entries.map(\.entry)
+    #expect(left.map(\.action) == [.logGenesis, .logStart, .recordingOpened, .logStart])
+    #expect(left[3].flags.contains(.tailCut) && left[3].count == 1)
+    #expect(!reopened.unfinishedIntents.contains { $0.entry.id == entry.id })
+    try await reopened.publish()
+    #expect(try PublishedLog(harness.layout.log, key: harness.key).holds([receipt]))
   }
 
   /// Ten runs, half of which end as in a crash: the journal goes away once it is published, and

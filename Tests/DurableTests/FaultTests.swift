@@ -141,9 +141,9 @@ private func contents(of path: String) throws -> [UInt8] {
     try plan.failEachCall {
       try TemporaryDirectory()
     } operation: { directory, fileSystem in
-      _ = try DirectoryLock(directory.path + "/lock", on: fileSystem)
+      _ = try DirectoryLock(directory.path, on: fileSystem)
     } afterwards: { directory, _, _ in
-      _ = try DirectoryLock(directory.path + "/lock", on: LinuxFileSystem())
+      _ = try DirectoryLock(directory.path, on: LinuxFileSystem())
     }
   }
 

@@ -30,6 +30,8 @@ public final class FailingFileSystem: FileSystem {
     var fault: Fault
     var names: [String] = []
     var fired = false
+    /// Calls that fail by name, until told otherwise.
+    var failing: Set<String> = []
   }
 
   private let real = LinuxFileSystem()
@@ -48,6 +50,14 @@ public final class FailingFileSystem: FileSystem {
   /// Whether the chosen call was reached.
   public var fired: Bool { state.withLock { $0.fired } }
 
+  /// Lets all calls of these names fail from now on; none of them with an empty set.
+  public func fail(_ names: Set<String>, with number: Int32) {
+    state.withLock { state in
+      state.failing = names
+      state.fault.number = number
+    }
+  }
+
   private func step(_ name: String) throws(SystemCallError) {
     if try stepFails(name) { throw SystemCallError(name, state.withLock { $0.fault.number }) }
   }
@@ -60,11 +70,12 @@ public final class FailingFileSystem: FileSystem {
         count += 1
         return count
       }
-      let repeated = ["open", "pread", "write", "ftruncate", "flock"].contains(name)
+      let repeated = ["open", "pread", "write", "ftruncate", "fallocate", "flock"].contains(name)
       if repeated, turn.isMultiple(of: 3) { throw SystemCallError(name, EINTR) }
     }
     return state.withLock { state in
       state.names.append(name)
+      if state.failing.contains(name) { return true }
       guard let call = state.fault.call else { return false }
       let reached = state.names.count
       let fails = reached == call || (state.fault.lasting && reached > call)
@@ -122,6 +133,11 @@ public final class FailingFileSystem: FileSystem {
   public func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError) {
     try step("ftruncate")
     try real.truncate(file, to: length)
+  }
+
+  public func reserve(_ file: FileDescriptor, _ length: Int64) throws(SystemCallError) {
+    try step("fallocate")
+    try real.reserve(file, length)
   }
 
   public func lock(_ file: FileDescriptor) throws(SystemCallError) {

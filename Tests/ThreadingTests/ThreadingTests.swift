@@ -105,6 +105,46 @@ import Testing
     #expect(reading.state != .stepped)
   }
 
+  /// Readings of a machine's clock, and the time gone by at the last of them.
+  struct Readings: Sendable {
+    let walls: [Int64]
+    let boots: [Int64]
+    /// Which reading a time service vouches for.
+    var synced: Int?
+    let told: Int64
+  }
+
+  @Test(arguments: [
+    Readings(walls: [5000, 6000], boots: [0, 1000], told: 6000),
+    Readings(walls: [5000, 1000], boots: [0, 500], told: 5500),
+    Readings(walls: [5000, 1000, 1400], boots: [0, 500, 900], told: 5900),
+    // Set back again and again it does not creep back.
+    Readings(walls: [5000, 4500, 4000, 3500], boots: [0, 0, 0, 100], told: 5100),
+    // It is caught up with.
+    Readings(walls: [5000, 4000, 6000, 6100], boots: [0, 100, 200, 300], told: 6100),
+    // A time service may set it back.
+    Readings(walls: [9000, 5000, 5100], boots: [0, 100, 200], synced: 1, told: 5100),
+  ])
+  func aClockThatNothingVouchesForDoesNotGoBack(readings: Readings) {
+    var history = SystemClock.History()
+    var last: Int64 = 0
+    for (number, wall) in readings.walls.enumerated() {
+      last = history.believed(
+        wall: wall, boot: readings.boots[number], isSynced: number == readings.synced)
+    }
+    #expect(last == readings.told)
+  }
+
+  @Test func aTimeThatHasPassedIsNotToldAgain() {
+    var history = SystemClock.History()
+    history.hasPassed(9000, boot: 100)
+    history.hasPassed(8000, boot: 150)
+    #expect(history.believed(wall: 1000, boot: 200, isSynced: false) == 9100)
+    history.hasPassed(9150, boot: 200)
+    #expect(history.believed(wall: 1000, boot: 300, isSynced: false) == 9250)
+    #expect(history.believed(wall: 1000, boot: 300, isSynced: true) == 1000)
+  }
+
   @Test(arguments: [
     // (wall, boot) readings in ms, and whether the last is stepped.
     ([(0, 0), (1000, 1000)], false),

@@ -129,4 +129,6 @@ private struct TomorrowsClock: WallClock {
     ClockReading(
       milliseconds: SystemClock().read().milliseconds + 2 * 86_400_000, state: state)
   }
+
+  func hasPassed(_ milliseconds: Int64) {}
 }

@@ -261,8 +261,12 @@ final class FaultyLogStore: LogStore {
   func cutJournal(beginningAt first: Int64, to length: Int) async throws {
     try await store.cutJournal(beginningAt: first, to: length)
   }
-  func beginJournal(at first: Int64, with head: [UInt8]) async throws {
-    try await store.beginJournal(at: first, with: head)
+  func beginJournal(at first: Int64, with head: [UInt8], reserving length: Int) async throws {
+    try await store.beginJournal(at: first, with: head, reserving: length)
+  }
+
+  func reserveJournal(_ length: Int) async throws {
+    try await store.reserveJournal(length)
   }
   func removeJournal(beginningBefore first: Int64) async throws {
     try await store.removeJournal(beginningBefore: first)

@@ -84,7 +84,7 @@ public enum EntryClass: String, CaseIterable, Sendable {
 public enum ClockState: String, CaseIterable, Sendable {
   case synced
   case unsynced
-  /// Wall time and elapsed time came apart since the entry before.
+  /// Wall time and elapsed time came apart, or the clock lies behind a time that has passed.
   case stepped
 }
 
@@ -98,6 +98,8 @@ public enum EntryFlag: String, CaseIterable, Sendable, Comparable {
   case recovered
   /// A one-person practice approved its own change.
   case selfApproved = "self-approved"
+  /// Before this start the journal ended with bytes that no signed head covered; they were cut.
+  case tailCut = "tail-cut"
   /// The run before this start did not record its stop: refusals that it had only counted, at most
   /// a second of them, may be missing.
   case uncleanStop = "unclean-stop"

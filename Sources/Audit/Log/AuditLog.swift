@@ -51,7 +51,10 @@ public actor AuditLog {
 
   // Where the growing and the oldest piece of the journal begin.
   private var segment: Int64
+  /// Bytes in the growing piece, those being appended included.
   private var segmentLength = 0
+  /// Bytes that the growing piece has room for.
+  private var reserved: Int
   private var oldestSegment: Int64
 
   private var refusals = RefusalAggregates()
@@ -69,8 +72,8 @@ public actor AuditLog {
 
   /// Opens the log, or begins it with its genesis entry.
   ///
-  /// Entries that are whole but were covered by no head are kept and covered now; a torn tail is cut;
-  /// subjects are counted on from what the ledger holds. Every opening is itself an entry.
+  /// What no signed head covers is cut, and counted in the entry that says that the log was opened;
+  /// subjects are counted on from what the ledger holds.
   ///
   /// - Parameters:
   ///   - configuration: its origin is the signer's name.
@@ -94,16 +97,19 @@ public actor AuditLog {
     let history = LogHistory(recovery, store: store)
     let intents = try await history.openIntents()
     let counts = try await history.counts(since: subjects)
-    let cleanStop = try await history.last()?.action == .logStop
+    let last = try await history.last()
+    if let last { clock.hasPassed(last.time.milliseconds) }
 
     let head = SignedHead(
       size: recovery.size,
       note: try sign(recovery.sequencer, with: signer, origin: configuration.origin),
       last: recovery.sequencer.last)
     do {
-      // Its first frame covers the entries that no head covered, and a torn piece is never
-      // appended to.
-      try await store.beginJournal(at: head.size, with: head.size > 0 ? head.frame : [])
+      // A piece that a crash ended is never appended to.
+      try await store.beginJournal(
+        at: head.size, with: head.size > 0 ? head.frame : [], reserving: configuration.pieceLength)
+    } catch let error as AuditError {
+      throw error
     } catch {
       throw AuditError(.unavailable, during: "beginning a piece of the journal", cause: error)
     }
@@ -111,7 +117,7 @@ public actor AuditLog {
       configuration, store: store, signer: signer, sealer: openings, ledger: subjects,
       clock: clock, recovery: recovery, head: head, intents: intents, counts: counts,
       unfinished: try intents.list())
-    try await log.begin(kept: recovery.keptEntries, cleanStop: cleanStop)
+    try await log.begin(after: recovery.cut, cleanStop: last?.action == .logStop)
     return log
   }
 
@@ -138,6 +144,7 @@ public actor AuditLog {
     unpublished = recovery.unpublished
     unpublishedLength = recovery.unpublished.reduce(0) { $0 + $1.bytes.count }
     segment = head.size
+    reserved = configuration.pieceLength
     oldestSegment = min(recovery.firstSegment, head.size)
   }
 
@@ -147,7 +154,9 @@ public actor AuditLog {
   }
 
   /// Records the genesis of a new log, and the start.
-  private func begin(kept: [Entry], cleanStop: Bool) async throws(AuditError) {
+  private func begin(
+    after cut: LogRecovery.CutTail?, cleanStop: Bool
+  ) async throws(AuditError) {
     if head.size == 0 {
       var genesis = EntryDraft(.logGenesis, .single, by: system, on: [configuration.tenant])
       genesis.commits = [
@@ -156,11 +165,15 @@ public actor AuditLog {
       _ = try await append(genesis)
     }
     var start = EntryDraft(.logStart, .single, by: system, on: [configuration.tenant])
-    if let first = kept.first, let last = kept.last {
-      start.flags.insert(.recovered)
-      start.count = Int64(kept.count)
-      start.first = first.time
-      start.last = last.time
+    if let cut {
+      start.flags.insert(.tailCut)
+      start.digest = cut.digest
+      start.length = Int64(cut.length)
+      if let first = cut.entries.first, let last = cut.entries.last {
+        start.count = Int64(cut.entries.count)
+        start.first = first.time
+        start.last = last.time
+      }
     }
     // Counted refusals live in memory for up to a second: without a stop some may be missing.
     if head.size > 1, !cleanStop { start.flags.insert(.uncleanStop) }
@@ -172,8 +185,8 @@ public actor AuditLog {
   /// Records an entry; returns when it is durable and covered by a signed head.
   ///
   /// - Throws: ``AuditError/Code/invalidDraft`` if the draft breaks a rule, with nothing recorded;
-  ///   ``AuditError/Code/unavailable`` if the log cannot commit: whatever the entry was for must not
-  ///   happen.
+  ///   ``AuditError/Code/unavailable`` if the log cannot commit, and ``AuditError/Code/noSpace`` if
+  ///   it cannot until the volume has room: whatever the entry was for must not happen.
   public nonisolated func record(_ draft: EntryDraft) async throws(AuditError) -> Receipt {
     try await append(draft)
   }
@@ -204,15 +217,20 @@ public actor AuditLog {
       objects: entry.objects, parts: entry.parts)
   }
 
-  /// Stages an entry as soon as its subjects' counts are known.
+  /// Stages an entry as soon as its subjects' counts are known and the journal has room for it.
   private func place(_ draft: EntryDraft, closing: Bool) async throws(AuditError) -> StagedEntry {
     try checkOpen(closing: closing)
-    while let subject = draft.subjects.first(where: { counts.count(of: $0.id) == nil }) {
-      try await learnCount(of: subject.id)
-      // The wait may have been long.
+    // Each wait may be long, and others go on meanwhile: all is asked again after it.
+    while true {
+      if let subject = draft.subjects.first(where: { counts.count(of: $0.id) == nil }) {
+        try await learnCount(of: subject.id)
+      } else if let length = lackingRoom(for: draft) {
+        try await reserve(length)
+      } else {
+        return try stage(draft)
+      }
       try checkOpen(closing: closing)
     }
-    return try stage(draft)
   }
 
   private func checkOpen(closing: Bool) throws(AuditError) {
@@ -224,6 +242,43 @@ public actor AuditLog {
     guard unpublishedLength < configuration.unpublishedLimit else {
       throw AuditError(.unavailable, during: "recording while publishing is far behind")
     }
+  }
+
+  /// How many bytes the growing piece must have room for before this entry may be staged; nil if it
+  /// has.
+  private func lackingRoom(for draft: EntryDraft) -> Int? {
+    let length =
+      segmentLength + sequencer.batch.frames.count + LogConfiguration.largestAppend
+      + draft.margin(of: configuration.journalReserve)
+    return length > reserved ? length : nil
+  }
+
+  /// Makes room in the growing piece.
+  ///
+  /// A full volume is met here, where it refuses one caller: an append that fails ends the log,
+  /// because what the disk holds then nobody knows.
+  ///
+  /// - Throws: ``AuditError/Code/noSpace``.
+  private func reserve(_ length: Int) async throws(AuditError) {
+    let piece = segment
+    do {
+      try await store.reserveJournal(length)
+    } catch {
+      let failure =
+        error as? AuditError
+        ?? AuditError(.unavailable, during: "making room in the journal", cause: error)
+      upkeepFailures[.room] = failure
+      throw failure
+    }
+    upkeepFailures[.room] = nil
+    if piece == segment { reserved = max(reserved, length) }
+  }
+
+  /// Asks for room again after there was none, so that ``status`` tells when there is.
+  private func regainRoom() async throws(AuditError) {
+    guard upkeepFailures[.room] != nil else { return }
+    try await reserve(
+      segmentLength + LogConfiguration.largestAppend + configuration.journalReserve)
   }
 
   /// Asks the ledger for the number of a subject's last tag.
@@ -342,9 +397,10 @@ public actor AuditLog {
       last: sequencer.last)
     var bytes = batch.frames
     bytes.append(contentsOf: next.frame)
-    if segmentLength >= configuration.journalSegmentLength { try await turnJournal() }
-    try await store.append(bytes, from: head.size, to: next.size)
+    if segmentLength >= configuration.journalSegmentLength { try await turnJournalIfThereIsRoom() }
     segmentLength += bytes.count
+    if segmentLength > reserved { try await reserve(segmentLength) }
+    try await store.append(bytes, from: head.size, to: next.size)
     head = next
     lastCommit = .now
     for staged in batch.entries {
@@ -359,9 +415,21 @@ public actor AuditLog {
 
   /// Begins a new piece of the journal, while nothing is being appended.
   private func turnJournal() async throws {
-    try await store.beginJournal(at: head.size, with: head.frame)
+    try await store.beginJournal(
+      at: head.size, with: head.frame, reserving: configuration.pieceLength)
     segment = head.size
-    segmentLength = 0
+    segmentLength = head.frame.count
+    reserved = configuration.pieceLength
+  }
+
+  /// Begins a new piece, or goes on with the old one for as long as the volume is full.
+  private func turnJournalIfThereIsRoom() async throws {
+    guard upkeepFailures[.room] == nil else { return }
+    do {
+      try await turnJournal()
+    } catch let error as AuditError where error.code == .noSpace {
+      upkeepFailures[.room] = error
+    }
   }
 
   private static func sign(
@@ -482,6 +550,10 @@ public actor AuditLog {
           try await self.publish()
           await self.attempt(.journal) { try await self.releaseJournal() }
         }
+      }
+      group.addTask {
+        let pace = min(configuration.heartbeatInterval, .seconds(1))
+        await self.repeatedly(.room, every: pace) { try await self.regainRoom() }
       }
       group.addTask {
         let pace = min(configuration.heartbeatInterval, .seconds(1))
@@ -615,6 +687,8 @@ public enum LogUpkeep: String, CaseIterable, Sendable {
   /// Making counted refusals durable.
   case refusals
   case publishing
+  /// Having room in the journal for what is to come.
+  case room
   /// Letting go of pieces of the journal that no start needs.
   case journal
   case heartbeat

@@ -92,6 +92,15 @@ public struct EntryDraft: Sendable {
 }
 
 extension EntryDraft {
+  /// How much of the space that is set aside for a full volume this entry must leave.
+  ///
+  /// What begins something leaves all of it. A refusal leaves half: it should be on record, but
+  /// anybody can cause any number of them, and outcomes must find room after that.
+  func margin(of reserve: Int) -> Int {
+    if phase == .outcome || action == .logStop { return 0 }
+    return outcome == .refused || outcome == .failed ? reserve / 2 : reserve
+  }
+
   /// Copies what needs no place, no time and no secret.
   func fill(_ entry: inout Entry) {
     entry.originTime = sourceTime

@@ -20,8 +20,19 @@ public struct LogConfiguration: Sendable {
   public var partialGrace: Duration = .seconds(600)
   /// Bytes after which a new piece of the journal begins; a start reads one or two pieces.
   public var journalSegmentLength = 2 << 20
+  /// Bytes set aside in the journal for what must still be recorded on a full volume: the outcomes
+  /// of what has begun, and, of half of it, refusals.
+  ///
+  /// An outcome is less than a kilobyte, and a server has 4,096 connections.
+  public var journalReserve = 4 << 20
   /// Bytes of entries that may wait for publishing before the log refuses more.
   public var unpublishedLimit = 256 << 20
+
+  /// Bytes of one entry, its openings and a head, at most.
+  static let largestAppend = 128 << 10
+
+  /// Bytes set aside for a piece of the journal when it is begun.
+  var pieceLength: Int { journalSegmentLength + 2 * Self.largestAppend + journalReserve }
 
   public init(origin: String, tenant: Identifier, node: NodeName, software: SoftwareName) {
     self.origin = origin

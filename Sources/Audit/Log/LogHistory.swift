@@ -34,12 +34,16 @@ struct LogHistory: Sendable {
 
   /// The subjects' counts that the ledger does not have yet.
   ///
-  /// - Throws: ``AuditError/Code/inconsistent`` if the ledger counts to a place that is not in this
+  /// - Throws: ``AuditError/Code/inconsistent`` if the ledger knows of a place that is not in this
   ///   log: one of the two was brought back from an older copy.
   func counts(since ledger: any SubjectLedger) async throws(AuditError) -> SubjectCounts {
     var counts = SubjectCounts()
     var start: Int64 = 0
     do {
+      // Before this log signs anything: it would be a second history of the same name.
+      if let position = try await ledger.knownPosition(), try await !holds(position) {
+        throw AuditError(.inconsistent, during: "comparing the catalog's place with the log")
+      }
       if let position = try await ledger.countedPosition() {
         guard try await holds(position) else {
           throw AuditError(.inconsistent, during: "comparing the subjects' counts with the log")

@@ -22,16 +22,24 @@ struct LogRecovery: Sendable {
   private(set) var firstReplayed: Int64 = 0
   /// Begin of the oldest piece of the journal.
   private(set) var firstSegment: Int64 = 0
-  /// Size of the last signed head.
-  private(set) var headSize: Int64 = 0
+  /// What followed the last signed head, and was cut away.
+  private(set) var cut: CutTail?
 
-  var size: Int64 { sequencer.size }
-  /// How many entries are whole but were covered by no head.
-  var keptEntries: [Audit.Entry] {
-    replayed.suffix(Int(size - headSize)).map(\.entry)
+  /// Bytes that no head covered: the rest of an append that a crash tore.
+  ///
+  /// Nobody was ever answered for them, and anybody who can write to the journal could have put
+  /// them there.
+  struct CutTail: Sendable {
+    let digest: SHA256Digest
+    /// Bytes.
+    let length: Int
+    /// Those that were whole.
+    let entries: [Audit.Entry]
   }
 
-  /// Reads everything, cuts a torn tail, and changes nothing else.
+  var size: Int64 { sequencer.size }
+
+  /// Reads everything, cuts what follows the last signed head, and changes nothing else.
   ///
   /// - Throws: ``AuditError/Code/damaged``, ``AuditError/Code/notAuthentic``, or
   ///   ``AuditError/Code/unavailable`` when the store cannot be read.
@@ -64,6 +72,7 @@ struct LogRecovery: Sendable {
     firstSegment = first
     firstReplayed = first
     var replay = Replay(index: first, published: published, key: key)
+    var end = 0
     for (number, segment) in segments.enumerated() {
       guard segment == replay.index else {
         throw AuditError(.damaged, during: "joining two pieces of the journal")
@@ -72,23 +81,32 @@ struct LogRecovery: Sendable {
         try await store.journal(beginningAt: segment)
       }
       var offset = 0
-      while let frame = JournalFrame(in: bytes, at: &offset) { try replay.take(frame) }
-      replay.openings = []
-      if offset == bytes.count { continue }
-      guard number == segments.count - 1, !JournalFrame.holdsHead(bytes, from: offset) else {
-        throw AuditError(.damaged, during: "reading the journal")
+      var covered = 0
+      while let frame = JournalFrame(in: bytes, at: &offset) {
+        try replay.take(frame)
+        if frame.kind == .head { covered = offset }
       }
-      let length = offset
-      try await store.reading { store in
-        try await store.cutJournal(beginningAt: segment, to: length)
-      }
+      if covered == bytes.count { continue }
+      guard number == segments.count - 1, covered > 0 || segment == 0,
+        !JournalFrame.holdsHead(bytes, from: offset)
+      else { throw AuditError(.damaged, during: "reading the journal") }
+      end = covered
+      let tail = Array(bytes[covered...])
+      cut = CutTail(
+        digest: SHA256.hash(tail), length: tail.count, entries: replay.dropUncovered())
     }
     guard replay.index >= published.size else {
       throw AuditError(.damaged, during: "comparing the journal with what is published from it")
     }
     // Only the last signature is checked: it covers the roots of all before it.
     if let note = replay.lastHead { _ = try Self.head(note, key: key) }
-    headSize = max(replay.headSize, published.size)
+    if cut != nil, let segment = segments.last {
+      // Last of all: where anything is damaged, nothing is changed.
+      let end = end
+      try await store.reading { store in
+        try await store.cutJournal(beginningAt: segment, to: end)
+      }
+    }
     sequencer = Sequencer(edge: replay.edge, last: replay.last ?? published.last)
     unpublished = replay.unpublished
     replayed = replay.entries
@@ -113,7 +131,16 @@ private struct Replay {
   var unpublished: [UnpublishedEntry] = []
   var openings: [SealedOpening] = []
   var lastHead: [UInt8]?
-  var headSize: Int64 = 0
+  /// Entries that no head has covered yet, and the leaf hash before them.
+  private var uncovered: [Uncovered] = []
+  private var lastCovered: SHA256Digest?
+
+  private struct Uncovered {
+    let entry: LogRecovery.Entry
+    let leafHash: SHA256Digest
+    /// Bodies of opening frames.
+    let openings: [[UInt8]]
+  }
 
   init(index: Int64, published: PublishedEdge, key: VerifierKey) {
     self.index = index
@@ -121,7 +148,7 @@ private struct Replay {
     self.key = key
     edge = published.tree
     if index == published.size { last = published.last }
-    headSize = index
+    lastCovered = last
   }
 
   mutating func take(_ frame: JournalFrame) throws(AuditError) {
@@ -154,15 +181,14 @@ private struct Replay {
       throw AuditError(.damaged, during: "joining openings to their entry")
     }
     let leaf = MerkleTree.leafHash(bytes)
-    if index >= published.size {
-      edge.append(leaf)
-      unpublished.append(
-        UnpublishedEntry(bytes: bytes, leafHash: leaf, openings: openings.map(\.encoded)))
-    } else if index == published.size - 1, leaf != published.last {
+    if index == published.size - 1, leaf != published.last {
       throw AuditError(.damaged, during: "comparing the journal with what is published from it")
     }
+    uncovered.append(
+      Uncovered(
+        entry: LogRecovery.Entry(entry: entry, bytes: bytes), leafHash: leaf,
+        openings: openings.map(\.encoded)))
     openings = []
-    entries.append(LogRecovery.Entry(entry: entry, bytes: bytes))
     last = leaf
     index += 1
   }
@@ -174,11 +200,30 @@ private struct Replay {
     } catch {
       throw AuditError(.damaged, during: "reading a head in the journal", cause: error)
     }
+    for next in uncovered {
+      entries.append(next.entry)
+      guard next.entry.entry.index >= published.size else { continue }
+      edge.append(next.leafHash)
+      unpublished.append(
+        UnpublishedEntry(
+          bytes: next.entry.bytes, leafHash: next.leafHash, openings: next.openings))
+    }
     guard checkpoint.origin == key.name, checkpoint.size == index,
       index < published.size || checkpoint.root == edge.root
     else { throw AuditError(.damaged, during: "comparing a head with the entries before it") }
     lastHead = note
-    headSize = index
+    uncovered = []
+    lastCovered = last
+  }
+
+  /// Goes back to the last head; returns the entries after it.
+  mutating func dropUncovered() -> [Entry] {
+    let dropped = uncovered.map(\.entry.entry)
+    index -= Int64(dropped.count)
+    last = lastCovered
+    uncovered = []
+    openings = []
+    return dropped
   }
 }
 

@@ -17,10 +17,21 @@ public protocol LogStore: Sendable {
   /// Drops what follows the first `length` bytes of a piece, durably.
   func cutJournal(beginningAt first: Int64, to length: Int) async throws
 
-  /// Begins a new piece, durably and as a whole; appends go to it from now on.
+  /// Begins a new piece, durably and as a whole, with room for `length` bytes in all; appends go to
+  /// it from now on.
   ///
   /// A piece that begins at the same index is replaced: it can hold no entry.
-  func beginJournal(at first: Int64, with head: [UInt8]) async throws
+  ///
+  /// - Throws: ``AuditError/Code/noSpace`` when there is no room and nothing has changed: appends go
+  ///   to the piece before. After any other failure every append is refused.
+  func beginJournal(at first: Int64, with head: [UInt8], reserving length: Int) async throws
+
+  /// Sees to it that the piece begun last can grow to `length` bytes without meeting a full volume.
+  ///
+  /// A store that cannot know promises nothing and does not fail.
+  ///
+  /// - Throws: ``AuditError/Code/noSpace``; whatever is thrown, nothing has changed.
+  func reserveJournal(_ length: Int) async throws
 
   /// Appends `bytes` to the piece begun last, and returns when they are durable.
   ///

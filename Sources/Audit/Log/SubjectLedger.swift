@@ -6,6 +6,9 @@ public import Encoding
 /// ``countedPosition()`` again. So the ledger may lag, but what it stores must be stored whole:
 /// counts and position in one transaction.
 public protocol SubjectLedger: Sendable {
+  /// An entry that was durable when the ledger heard of it, as late as possible; nil for none.
+  func knownPosition() async throws -> LogPosition?
+
   /// The last entry that the stored counts include; nil when nothing was ever stored.
   func countedPosition() async throws -> LogPosition?
 
@@ -19,4 +22,9 @@ public protocol SubjectLedger: Sendable {
   ///   - position: at or after the stored one.
   /// - Throws: whatever kept it from storing all of it; then nothing is stored.
   func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) async throws
+}
+
+extension SubjectLedger {
+  /// A ledger that keeps counts alone knows of no other place.
+  public func knownPosition() async throws -> LogPosition? { nil }
 }

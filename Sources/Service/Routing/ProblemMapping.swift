@@ -24,11 +24,19 @@ extension ProblemDetail {
     case let error as HTTPError: self.init(error)
     case let error as AuditError where error.code == .unavailable:
       self = .init(
-        .unavailable, "The log cannot commit now, so nothing is released or stored; try again.",
+        .unavailable,
+        "The log cannot commit now, so nothing is released or stored; try again later.",
         fields: [Self.retryAfter])
+    case let error as AuditError where error.code == .noSpace: self = .volumeFull
     default: self = .fault
     }
   }
+
+  private static let volumeFull = ProblemDetail(
+    .noSpace,
+    "The volume is full, so nothing is stored, and nothing is released because the log cannot record "
+      + "it; try again when the operator has made room.",
+    fields: [HeaderField(name: "Retry-After", value: "60")])
 
   private static let fault = ProblemDetail(
     .internal, "This server failed; its log has the cause under the request id.")
@@ -64,7 +72,7 @@ extension ProblemDetail {
       self.init(
         .unavailable, detail ?? "Storage or the log cannot take this now; try again.",
         fields: [Self.retryAfter])
-    case .noSpace: self.init(.noSpace, "The volume is full; nothing was stored.")
+    case .noSpace: self = .volumeFull
     }
   }
 

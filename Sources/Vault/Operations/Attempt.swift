@@ -1,5 +1,6 @@
 public import Audit
 import Encoding
+import Threading
 
 /// What every operation does around its own work: one account of each attempt, whatever becomes of it.
 extension Vault {
@@ -65,13 +66,15 @@ extension Vault {
   private func logFailure(_ error: AuditError) -> VaultError {
     counters.count(.logFailures)
     return VaultError(
-      .unavailable, during: "recording an attempt", because: nil, cause: error, isAccounted: true)
+      error.code == .noSpace ? .noSpace : .unavailable, during: "recording an attempt",
+      because: nil, cause: error, isAccounted: true)
   }
 
   /// Inserts a row behind a gate, where only a row left pending can stand in the way.
   func insertAlone(
     _ insert: () async throws(VaultError) -> Void
   ) async throws(VaultError) {
+    try await settleLate()
     do throws(VaultError) {
       try await insert()
     } catch {
@@ -81,13 +84,48 @@ extension Vault {
 
   /// Makes a row live whose entry is durable.
   ///
-  /// If the catalog cannot, the next start does it: the entry stands, and nothing may contradict it.
+  /// If the catalog cannot, it is done before the next row, or at the next start: the entry stands, and
+  /// nothing may contradict it.
   func confirm(_ row: RowReference, at position: LogPosition) async throws(VaultError) {
     do throws(VaultError) {
       try await catalog.confirm(row, at: position)
     } catch {
+      settleLater(row, position)
       throw VaultError(
         .unavailable, during: "making a row live", because: nil, cause: error, isAccounted: true)
+    }
+  }
+
+  /// Makes the entry durable that a pending row waits for.
+  ///
+  /// A log without room has certainly not recorded it, so the row goes.
+  func record(_ draft: EntryDraft, of row: RowReference) async throws(VaultError) -> Receipt {
+    do throws(VaultError) {
+      return try await record(draft)
+    } catch {
+      if error.code == .noSpace { settleLater(row, nil) }
+      throw error
+    }
+  }
+
+  /// Notes what a full volume kept the catalog from: a row to make live, or without a position to drop.
+  private func settleLater(_ row: RowReference, _ position: LogPosition?) {
+    // Those beyond wait for the next start.
+    unsettled.withLock { rows in
+      if rows.count < 1000 { rows.updateValue(position, forKey: row) }
+    }
+  }
+
+  /// Settles what waits for that, before a row is inserted: else whoever sends the same again would be
+  /// told until the next start that it is not decided.
+  func settleLate() async throws(VaultError) {
+    while let (row, position) = unsettled.withLock({ $0.first }) {
+      if let position {
+        try await catalog.confirm(row, at: position)
+      } else {
+        try await catalog.dropPending(row)
+      }
+      _ = unsettled.withLock { $0.removeValue(forKey: row) }
     }
   }
 

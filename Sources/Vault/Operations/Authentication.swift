@@ -81,7 +81,9 @@ extension Vault {
       try await log.recordRefusal(Refusal(draft, from: address, namesKnown: row != nil))
     } catch {
       counters.count(.logFailures)
-      throw VaultError(.unavailable, during: "recording a refusal", cause: error)
+      throw VaultError(
+        error.code == .noSpace ? .noSpace : .unavailable, during: "recording a refusal",
+        cause: error)
     }
     return VaultError(
       .unauthenticated, during: "proving who asks", because: reason,
@@ -153,7 +155,7 @@ extension Vault {
       try await self.insertAlone { () throws(VaultError) in
         try await self.catalog.insert(row, since: await self.logSize)
       }
-      let receipt = try await self.record(draft)
+      let receipt = try await self.record(draft, of: RowReference(.identity, row.id))
       try await self.confirm(RowReference(.identity, row.id), at: receipt.position)
       return row.id
     }

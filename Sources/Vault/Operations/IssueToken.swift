@@ -72,7 +72,7 @@ extension Vault {
     try await checked(&draft) { _ throws(VaultError) in
       try await self.catalog.insert(row, since: await self.logSize)
     }
-    let position = try await record(entry).position
+    let position = try await record(entry, of: RowReference(.token, row.id)).position
     try await confirm(RowReference(.token, row.id), at: position)
     return NewToken(facts: TokenFacts(row), token: token, logIndex: position.index)
   }

@@ -66,6 +66,7 @@ extension Vault {
       keyID: key.id, wrappedKey: key.wrapped.encoded, details: sealed, detailsGeneration: 1,
       recordingNumbers: 0)
     try await checked(&draft) { _ throws(VaultError) in
+      try await self.settleLate()
       try await self.catalog.insert(row, tokens: tokens, since: await self.logSize)
     }
 
@@ -81,7 +82,7 @@ extension Vault {
     draft.commits[.source] = Array(new.source.utf8)
     draft.commits[.subject] = subject.key.committedValue
     draft.outcome = .success
-    let position = try await record(draft).position
+    let position = try await record(draft, of: RowReference(.call, id)).position
     try await confirm(RowReference(.call, id), at: position)
     counters.count(.callsCreated)
     return CallReceipt(call: id, logIndex: position.index)

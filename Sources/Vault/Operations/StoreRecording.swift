@@ -146,7 +146,7 @@ extension Vault {
         try await self.insertAlone { () throws(VaultError) in
           try await self.catalog.insert(row, since: await self.logSize)
         }
-        let receipt = try await self.record(entry)
+        let receipt = try await self.record(entry, of: RowReference(.recording, id))
         let position = receipt.position
         try await self.confirm(RowReference(.recording, id), at: position)
         self.counters.count(.recordingsStored)

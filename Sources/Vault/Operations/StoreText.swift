@@ -128,7 +128,7 @@ extension Vault {
           outcome.digest = digest
           outcome.length = Int64(sealed.count)
           outcome.keyID = row.keyID
-          let position = try await self.record(outcome).position
+          let position = try await self.record(outcome, of: reference).position
           try await self.confirm(reference, at: position)
           return TextReceipt(
             id: id, call: call, version: version, digest: digest, logIndex: position.index)

@@ -15,6 +15,9 @@ public import Encoding
 /// ``VaultError/Code/noSpace`` when it cannot grow, and ``VaultError/Code/tampered`` when a row does
 /// not hold what its column must.
 public protocol Catalog: Sendable {
+  /// Why nothing can be written any more until the catalog is opened again; nil while it can.
+  func lastingFailure() async throws(VaultError) -> VaultError?
+
   // MARK: The log behind the rows
 
   /// The entry of the log that was applied last: the greatest index ever stored.

@@ -98,8 +98,8 @@ enum ServeCommand {
     return hasServed ? ExitCode.success.rawValue : ExitCode.internal.rawValue
   }
 
-  /// Serves until a signal comes or the server fails; then stops what takes requests first, and
-  /// the log last, so that every outcome is in it.
+  /// Serves until a signal comes, the server fails, or the disk has failed the log or the catalog;
+  /// then stops what takes requests first, and the log last, so that every outcome is in it.
   private static func run(
     _ server: Server, intakes: [Intake], opened: OpenedVault, log: OperatorLog,
     ready: () -> Void
@@ -107,9 +107,6 @@ enum ServeCommand {
     let hasServed = await withTaskGroup(of: Void.self) { background in
       background.addTask { await opened.log.run() }
       background.addTask { await opened.vault.run() }
-      background.addTask {
-        await HealthWatch(vault: opened.vault, intakes: intakes, log: log).run()
-      }
       let serving = Task {
         do {
           try await server.run()
@@ -123,6 +120,14 @@ enum ServeCommand {
         await withTaskGroup(of: Void.self) { folders in
           for intake in intakes { folders.addTask { await intake.run() } }
         }
+      }
+      let hasFailed = Lock(false)
+      background.addTask {
+        let watch = HealthWatch(vault: opened.vault, intakes: intakes, log: log)
+        guard let failure = await watch.run() else { return }
+        log.write(.error, "vault-failed", ["cause": .string(OperatorLog.describe(failure))])
+        hasFailed.withLock { $0 = true }
+        serving.cancel()
       }
       ready()
       let stopping = Task {
@@ -140,7 +145,7 @@ enum ServeCommand {
       takingIn.cancel()
       await takingIn.value
       background.cancelAll()
-      return hasServed
+      return hasServed && !hasFailed.withLock { $0 }
     }
     if let failure = await opened.log.status.upkeepFailures[.stop] {
       log.write(.error, "log-not-stopped", ["cause": .string(OperatorLog.describe(failure))])

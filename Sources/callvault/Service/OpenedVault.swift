@@ -83,12 +83,12 @@ final class OwnedLock: Sendable {
   /// - Throws: ``CommandFailure`` with ``ExitCode/locked`` when another process has it.
   init(_ layout: StorageLayout) throws(CommandFailure) {
     do {
-      lock = try DirectoryLock(layout.lock, on: LinuxFileSystem())
+      lock = try DirectoryLock(layout.root, on: LinuxFileSystem())
     } catch {
       throw CommandFailure(
         error.code == .locked ? .locked : .usage,
         error.code == .locked
-          ? "another process holds \(layout.root); stop it first (never delete its lock file)"
+          ? "another process holds \(layout.root); stop it first"
           : "\(layout.root) is no data directory, or you may not write there: \(error)")
     }
   }
@@ -160,9 +160,15 @@ extension CommandFailure {
         .usage, "the address cannot be listened on (\(Self.chain(error))); give another --listen")
     case let error as HTTPError where error.code == .tls:
       self.init(.usage, "the TLS certificate or key cannot be used (\(Self.chain(error)))")
+    case let error as DurableError where error.code == .noSpace: self = .volumeFull
+    case let error as DurableError where error.code == .readOnly:
+      self.init(.internal, "the volume is mounted read-only; mount it for writing and start again")
     default: self.init(.internal, Self.chain(error))
     }
   }
+
+  private static let volumeFull = CommandFailure(
+    .internal, "the volume is full; make room on it (64 MB at least) and start again")
 
   private init(vault error: VaultError) {
     let detail = error.detail ?? Self.chain(error)
@@ -180,7 +186,8 @@ extension CommandFailure {
         .damaged,
         "catalog-behind-log: \(detail); the catalog is older than the log, so restore both from "
           + "one instant")
-    case .unavailable, .noSpace: self.init(.internal, detail)
+    case .noSpace: self = .volumeFull
+    case .unavailable: self.init(.internal, detail)
     }
   }
 
@@ -196,6 +203,7 @@ extension CommandFailure {
         .damaged,
         "catalog and log do not belong together (\(Self.chain(error))); restore both from one "
           + "instant")
+    case .noSpace: self = .volumeFull
     default: self.init(.internal, "the log: \(Self.chain(error))")
     }
   }
