@@ -92,7 +92,7 @@ sanitize-address: bootstrap
 	@echo "== unit tests, address and leak sanitizer (the first build takes some minutes)"
 	$(SANITIZED) --sanitize=address --scratch-path .build/asan
 
-## torture    kills the program 1000 times, fails its disk at every call, fuzzes for hours, repeats tests
+## torture    kills the program 1000 times, fails its disk, volume, clock and power, fuzzes for hours
 torture: build fuzzer
 	@for round in $$(seq 1 $(or $(ROUNDS),10)); do \
 	  echo "== round $$round"; \
@@ -103,7 +103,15 @@ torture: build fuzzer
 	@Tests/Torture/kill.py --kills $(or $(KILLS),1000)
 	@echo "== a failing disk"
 	@Tests/Torture/strace_faults.py
-	@Tests/Torture/strace_faults.py --onward --step 3 --calls fsync,fdatasync,pwrite64,rename,link,ftruncate
+	@Tests/Torture/strace_faults.py --onward --step 3 --calls fsync,fdatasync,pwrite64,rename,link,ftruncate,fallocate
+	@Tests/Torture/strace_faults.py --step 5 --calls write,pwrite64,fdatasync,rename,openat --errors EROFS
+	@Tests/Torture/strace_faults.py --step 5 --calls openat --errors EMFILE
+	@echo "== full and read-only volumes, power cuts"
+	@Tests/Torture/volume.py
+	@echo "== clocks, old copies, two processes"
+	@Tests/Torture/clock_steps.py
+	@Tests/Torture/old_copies.py
+	@Tests/Torture/two_processes.py
 	@echo "== fuzzing"
 	@Tests/Fuzz/run .build/fuzz/release/callvault-fuzz --runs $(or $(FUZZ_RUNS),10000000) $(TARGETS)
 	@echo "== hostile clients"

@@ -16,7 +16,7 @@ build_packages=(
 )
 # Outside programs that the tests hold our bytes against.
 test_packages=(
-  python3-venv openssl chromium strace
+  python3-venv openssl chromium strace faketime
   sox libsox-fmt-all opus-tools vorbis-tools lame flac
   golang-go golang-golang-x-mod-dev
 )

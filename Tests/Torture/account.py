@@ -347,7 +347,7 @@ class Check:
         self.counts["closed as interrupted"] += sum(
             e["phase"] == "outcome" and e["actor"]["kind"] == "system"
             and e["outcome"] == "failed" for e in fresh)
-        self.counts["entries kept without a head"] += sum(
+        self.counts["entries cut that no head covered"] += sum(
             e.get("count", 0) for e in fresh if e["action"] == "log.start")
 
 

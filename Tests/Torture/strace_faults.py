@@ -26,8 +26,8 @@ from account import Account, Check, Deviation
 from traffic import REFUSALS, Client, keepers
 from victim import CALLVAULT, SCRATCH, Victim, build_verifier, say
 
-CALLS = ("fsync,fdatasync,write,pwrite64,rename,renameat2,link,linkat,openat,ftruncate,unlink,"
-         "mkdir,pread64")
+CALLS = ("fsync,fdatasync,write,pwrite64,fallocate,rename,link,openat,ftruncate,unlink,mkdir,rmdir,"
+         "flock,getdents64,newfstatat,pread64")
 # What only strace can make fail: a wake-up between threads, and the kernel's own answers about
 # threads, without which libdispatch ends the process. What is stored is checked all the same.
 NO_DISK = ("<anon_inode:[eventfd]>", '"/proc/')

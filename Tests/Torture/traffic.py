@@ -159,7 +159,8 @@ class Client:
                 self.refused += 1
                 response.read()
                 return False
-            ensure(response.status == 206, "reading a range", response.status, response.read())
+            if response.status != 206:
+                raise Deviation("reading a range: %d %r" % (response.status, response.read()))
             request = response.headers["Request-Id"]
             # From the status on, bytes may be on their way, whether they are seen or not.
             with account.lock:

@@ -38,6 +38,7 @@ class Victim(Service):
     """`Service`, with a start that may be denied and an end without warning."""
 
     timeout = 60
+    drop = None
 
     def connection(self):
         connection = super().connection()
@@ -46,7 +47,6 @@ class Victim(Service):
 
     def make(self, drop=False):
         self.init = self.command("init", "--data", self.data, "--keys", self.keys)
-        self.drop = None
         if drop:
             self.drop = os.path.join(self.folder, "drop")
             os.makedirs(self.drop)
