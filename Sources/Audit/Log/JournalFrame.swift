@@ -55,14 +55,38 @@ public struct JournalFrame: Hashable, Sendable {
     return offset
   }
 
-  /// Whether a signed head lies anywhere in the bytes from `offset` on, at any alignment.
+  /// Whether the bytes from `offset` on, which are no whole frame, can be what a crash left of the
+  /// last append: rule 2.7 of `Documentation/formats/journal.md`.
   ///
-  /// A damaged length hides where the next frame begins, so every offset is tried.
-  static func holdsHead(_ bytes: [UInt8], from offset: Int) -> Bool {
-    guard bytes.count - offset >= overhead else { return false }
+  /// Nothing is appended before the append before it is synced. So a head with something behind it
+  /// ends an append that lasted, and a bad frame before that head is damage. The last append may
+  /// have reached the disk in any order, its head before its entries; a sector that did not reach it
+  /// is zeros, and bytes that are wrong in another way are damage.
+  static func isTornAppend(_ bytes: [UInt8], from offset: Int) -> Bool {
+    guard bytes.count - offset >= overhead else { return true }
+    // A damaged length hides where the next frame begins, so every offset is tried.
     for start in offset...(bytes.count - overhead) where bytes[start + 4] == Kind.head.rawValue {
       var position = start
-      if JournalFrame(in: bytes, at: &position)?.kind == .head { return true }
+      if JournalFrame(in: bytes, at: &position)?.kind == .head {
+        return position == bytes.count && lacksSector(bytes, offset..<start)
+      }
+    }
+    return true
+  }
+
+  /// What disks write whole.
+  private static let sectorLength = 512
+  /// A frame's length begins with two zeros in any case.
+  private static let telltaleZeros = 3
+
+  /// Whether a sector of the file, as far as it lies in `range`, is zeros to its end.
+  private static func lacksSector(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let end = (start / sectorLength + 1) * sectorLength
+      guard end <= range.upperBound else { return false }
+      if end - start >= telltaleZeros, bytes[start..<end].allSatisfy({ $0 == 0 }) { return true }
+      start = end
     }
     return false
   }

@@ -88,7 +88,7 @@ struct LogRecovery: Sendable {
       }
       if covered == bytes.count { continue }
       guard number == segments.count - 1, covered > 0 || segment == 0,
-        !JournalFrame.holdsHead(bytes, from: offset)
+        JournalFrame.isTornAppend(bytes, from: offset)
       else { throw AuditError(.damaged, during: "reading the journal") }
       end = covered
       let tail = Array(bytes[covered...])
