@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 
-import raw_client
+from hostile.wire import RawClient
 from vault_service import Service, say, wav
 
 # A round is seven requests, and three clients that vanish.
@@ -93,14 +93,14 @@ def one_round(service, tokens, number, dice):
 def vanish(service, operator, clinician, call, address):
     """Clients that are gone within a head, within an upload, and within a download."""
     common = b"Host: localhost\r\nAuthorization: Bearer "
-    client = raw_client.RawClient(service)
+    client = RawClient(service)
     client.send(b"GET /v1/calls HTTP/1.1\r\nHost: loc")
     client.reset()
-    client = raw_client.RawClient(service)
+    client = RawClient(service)
     client.send(b"POST /v1/calls/%s/recordings HTTP/1.1\r\n%s%s\r\nContent-Length: 900000\r\n\r\n"
                 % (call.encode(), common, operator.encode()) + bytes(20_000))
     client.reset()
-    client = raw_client.RawClient(service)
+    client = RawClient(service)
     client.send(b"GET %s HTTP/1.1\r\n%s%s\r\nPurpose-Of-Use: TREAT\r\n\r\n"
                 % (address.encode(), common, clinician.encode()))
     client.receive(1)
