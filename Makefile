@@ -77,9 +77,13 @@ fuzz: fuzzer
 
 # Sanitizers replace mlock by nothing, so the two tests of locked pages cannot pass.
 # Fewer mutations: what counts here is that each line runs, and time. A trap that a test expects needs
-# no backtrace, which Swift makes with threads that the sanitizer does not know.
+# no backtrace, which Swift makes with threads that the sanitizer does not know. The long sweeps repeat
+# what other tests run once (SWEEPS= takes them in, for ten minutes more).
+SWEEPS := everyChangedByteIsFound|aJournalCutAtAnyByte|aJournalChangedInTheMiddle|whateverCallFails|$\
+  nothingAcknowledgedIsLost|everyObjectCallFails|everyCallFails|everyEntryFails|$\
+  eachChangedByteIsRefusedByBoth|headsOfImpossibleSizesEnd|changedFoldersAlwaysHaveAVerdict
 SANITIZED := CALLVAULT_ROUNDS=50 SWIFT_BACKTRACE=enable=no swift test --disable-xctest \
-  --skip 'theKernelKeepsThePagesLocked|withoutLockedMemory'
+  --skip 'theKernelKeepsThePagesLocked|withoutLockedMemory$(if $(SWEEPS),|$(SWEEPS))'
 
 ## sanitize   the unit tests under the thread and the address sanitizer, leaks included
 sanitize: sanitize-thread sanitize-address

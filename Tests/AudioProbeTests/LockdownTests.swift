@@ -80,10 +80,11 @@ struct LockdownTests {
       let error = await #expect(throws: AudioProbeError.self) {
         try await examine([UInt8](repeating: 7, count: 1000), as: behaviour, limits: limits)
       }
-      // Garbage may begin like a question that is not yet whole.
+      // Garbage may begin like a question that is not yet whole, and on a slow machine the time is up
+      // before the last question that is allowed.
+      let mayTakeItsTime = ["say-garbage", "ask-forever"].contains(behaviour)
       #expect(
-        error?.code == code || (behaviour == "say-garbage" && error?.code == .timeout),
-        "\(behaviour)")
+        error?.code == code || (mayTakeItsTime && error?.code == .timeout), "\(behaviour)")
     }
   }
 
