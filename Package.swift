@@ -97,13 +97,15 @@ let tests: [Target] = [
     name: "AuditLogTests",
     dependencies: [
       "Audit", "Drivers", "Cryptography", "Encoding", "Threading", "Durable", "FaultInjection",
+      "Mutation",
     ],
     path: "Tests/AuditLogTests"),
   .target(
     name: "FaultInjection", dependencies: ["Durable", "Threading"], path: "Tests/FaultInjection"),
   .testTarget(name: "ThreadingTests", dependencies: ["Threading"], path: "Tests/ThreadingTests"),
   .testTarget(
-    name: "DurableTests", dependencies: ["Durable", "FaultInjection"], path: "Tests/DurableTests"),
+    name: "DurableTests", dependencies: ["Durable", "FaultInjection", "Mutation"],
+    path: "Tests/DurableTests"),
   .testTarget(
     name: "DatabaseTests", dependencies: ["Database", "FaultInjection"],
     path: "Tests/DatabaseTests"),

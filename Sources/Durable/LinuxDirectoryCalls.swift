@@ -3,6 +3,9 @@ import Glibc
 
 /// The kernel's own calls.
 public struct LinuxDirectoryCalls: DirectoryCalls {
+  /// What is done to an open file does not depend on how it was opened.
+  private let files = LinuxFileSystem()
+
   public init() {}
 
   private static let directoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
@@ -31,33 +34,19 @@ public struct LinuxDirectoryCalls: DirectoryCalls {
     try open(name, in: directory, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
   }
 
-  public func close(_ file: FileDescriptor) {
-    let result = Glibc.close(file.rawValue)
-    // A number closed twice may by then be another thread's file.
-    precondition(result == 0 || errno != EBADF, "closed twice")
-  }
+  public func close(_ file: FileDescriptor) { files.close(file) }
 
   public func pread(_ file: FileDescriptor, into buffer: inout MutableRawSpan, at offset: Int64)
     throws(SystemCallError) -> Int
   {
-    let count = unsafe buffer.withUnsafeMutableBytes {
-      unsafe Glibc.pread(file.rawValue, $0.baseAddress, $0.count, off_t(offset))
-    }
-    try check(count >= 0, "pread")
-    return count
+    try files.pread(file, into: &buffer, at: offset)
   }
 
   public func write(_ file: FileDescriptor, _ bytes: RawSpan) throws(SystemCallError) -> Int {
-    let count = unsafe bytes.withUnsafeBytes {
-      unsafe Glibc.write(file.rawValue, $0.baseAddress, $0.count)
-    }
-    try check(count >= 0, "write")
-    return count
+    try files.write(file, bytes)
   }
 
-  public func fsync(_ file: FileDescriptor) throws(SystemCallError) {
-    try check(Glibc.fsync(file.rawValue) == 0, "fsync")
-  }
+  public func fsync(_ file: FileDescriptor) throws(SystemCallError) { try files.fsync(file) }
 
   public func status(of file: FileDescriptor) throws(SystemCallError) -> NodeStatus {
     var status = stat()

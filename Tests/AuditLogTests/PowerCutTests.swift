@@ -3,6 +3,7 @@ import Drivers
 import Durable
 import FaultInjection
 import Foundation
+import Mutation
 import Testing
 
 /// What holds wherever in a log's life the power goes, and whatever the disk had not yet taken.
@@ -38,7 +39,7 @@ import Testing
     var isWhole = false
     while !isWhole {
       call += 1
-      var dice = SeededDice(seed: seed << 32 | UInt64(call))
+      var dice = Dice(seed: seed << 32 | UInt64(call))
       let harness = try Harness { $0.journalSegmentLength = 2500 }
       let before = try await harness.open()
       let first = Acknowledged(try await before.record(harness.draft()))

@@ -1,6 +1,7 @@
 import Durable
 import FaultInjection
 import Foundation
+import Mutation
 import Testing
 
 private let old = [UInt8]("the old bytes".utf8)
@@ -18,7 +19,7 @@ private let new = [UInt8](repeating: 0x6e, count: 10_000)
     while !isWhole {
       call += 1
       for seed in 0..<8 {
-        var dice = SeededDice(seed: UInt64(call << 8 | seed))
+        var dice = Dice(seed: UInt64(call << 8 | seed))
         let directory = try TemporaryDirectory()
         try prepare(directory.path)
         let disk = try PowerCut(below: directory.path, atCall: call)
