@@ -47,7 +47,7 @@ def hang_up(service, event):
     service.process.send_signal(signal.SIGHUP)
     deadline = time.monotonic() + 60
     while lines(service, event) == before:
-        assert service.process.poll() is None, "SIGHUP ended the service"
+        assert service.lives(), "SIGHUP ended the service"
         assert time.monotonic() < deadline, "no line says %s" % event
         time.sleep(0.02)
 

@@ -80,6 +80,11 @@ class Service:
         self.port = int(line.rsplit(":", 1)[1])
         self.certificate = os.path.join(self.data, "tls", "certificate.pem")
 
+    def lives(self):
+        """Whether the program runs; asked by threads too, while another one stops it."""
+        process = self.process
+        return process is not None and process.poll() is None
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(60)
@@ -87,7 +92,7 @@ class Service:
         self.process = None
 
     def __exit__(self, *_):
-        if self.process and self.process.poll() is None:
+        if self.lives():
             self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(60)

@@ -88,7 +88,7 @@ def main():
     except BaseException as error:
         print("FAILED at kill %d of seed %s: %s" % (counts["kills"], options.seed, error))
         print("files: %s\nthe end of its log:\n%s" % (SCRATCH, service.tail() if service else ""))
-        if service and service.process and service.process.poll() is None:
+        if service and service.lives():
             service.process.kill()
             service.process.wait()
         if isinstance(error, Deviation):

@@ -166,7 +166,7 @@ def main():
                     print("FAILED (seed %s) %s\nthe end of its log:\n%s" % (
                         options.seed, what, service.tail(8)), flush=True)
                     deviations.append(what)
-                    if service.process and service.process.poll() is None:
+                    if service.lives():
                         service.process.kill()
                         service.process.wait()
                     if not options.go_on:

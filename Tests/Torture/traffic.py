@@ -167,7 +167,7 @@ class Client:
                 account.received[request] = ("recording.opened", recording, 0)
             while len(got) < stop - start:
                 # What the kernel still holds of a killed program is read at once.
-                time.sleep(0.05 if slowly and self.service.process.poll() is None else 0)
+                time.sleep(0.05 if slowly and self.service.lives() else 0)
                 size = self.dice.choice([1000, 65536])
                 piece = response.read(min(size, stop - start - len(got)))
                 if not piece:

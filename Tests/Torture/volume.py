@@ -216,7 +216,7 @@ def one_fill(service, account, who, dice, counts, seed, until_reads):
         ensure(time.monotonic() < deadline, "never ready again", ready(service))
         time.sleep(0.1)
     traffic.stop()
-    ensure(service.process.poll() is None, "the program ended")
+    ensure(service.lives(), "the program ended")
     for request in filter(None, refused):
         _, _, body = service.request("GET", "/v1/audit/entries?request=" + request,
                                      token=who["auditor"])
@@ -345,7 +345,7 @@ def rounds(kind, number, step, options, counts, dice):
                 Check(service, account, who, counts, dice).run(False)
         except BaseException as error:
             print("FAILED %s: %s\nthe end of its log:\n%s" % (seed, error, service.tail()))
-            if service.process and service.process.poll() is None:
+            if service.lives():
                 service.process.kill()
                 service.process.wait()
             raise
