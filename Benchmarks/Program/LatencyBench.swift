@@ -30,7 +30,9 @@ enum LatencyBench {
     return latencies.summary(over: ContinuousClock.now - start)
   }
 
-  /// `callers` record intents of reads at once, each waiting for its receipt before the next.
+  /// `callers` record reads at once, each timed from an intent to its receipt.
+  ///
+  /// Each also leaves an outcome, as a read does, for which nobody waits.
   static func log(
     in directory: String, callers: Int, for duration: Duration
   ) async throws -> String {
@@ -44,8 +46,9 @@ enum LatencyBench {
             let read = try BenchRead(of: subject)
             var latencies = Latencies()
             while ContinuousClock.now - start < duration {
-              let draft = read.intent(via: "192.0.2.7")
-              try await latencies.time { _ = try await bench.log.record(draft) }
+              let intent = read.intent(via: "192.0.2.7")
+              try await latencies.time { _ = try await bench.log.record(intent) }
+              try await bench.log.conclude(intent.closing(.success, released: 1024))
             }
             return latencies
           }

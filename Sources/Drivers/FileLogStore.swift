@@ -241,11 +241,14 @@ private actor PublishedDirectory {
       try append(
         frames, to: openings + "/" + bundleName(bundle), below: openings, mode: .privateFile)
     }
+    var tiles: [AtomicFile.Replacement] = []
     for file in publication.full + publication.partial {
       let path = log + "/" + file.path
       try makeDirectory(holding: path, below: log, mode: .publicDirectory)
-      try AtomicFile.write(file.bytes, to: path, mode: .publicFile, on: fileSystem)
+      tiles.append(AtomicFile.Replacement(path: path, bytes: file.bytes))
     }
+    // Together, because each sync is one that an append of the journal may have to wait for.
+    try AtomicFile.write(tiles, mode: .publicFile, on: fileSystem)
     if let history = publication.history {
       try appendToHistory(publication.checkpoint, at: history)
     }

@@ -18,25 +18,73 @@ public enum AtomicFile {
     _ bytes: [UInt8], to path: String, mode: FileMode = .privateFile, reserving reserved: Int64 = 0,
     on fileSystem: any FileSystem
   ) throws(DurableError) {
-    let directory = parentDirectory(of: path)
-    let temporary = "\(directory)/.\(lastComponent(of: path)).\(temporarySuffix()).tmp"
+    let temporary = temporaryName(for: path)
     do throws(SystemCallError) {
-      let file = try fileSystem.repeatingInterrupted { () throws(SystemCallError) in
-        try fileSystem.open(temporary, for: .creating(mode))
-      }
-      do {
-        defer { fileSystem.close(file) }
-        if reserved > 0 { try fileSystem.reserveIfPossible(reserved, in: file) }
-        try fileSystem.writeAll(unsafe bytes.span.bytes, to: file)
-        try fileSystem.fsync(file)
-      }
+      try stage(bytes, as: temporary, mode: mode, reserving: reserved, on: fileSystem)
       try fileSystem.rename(temporary, to: path)
-      try fileSystem.syncDirectory(directory)
+      try fileSystem.syncDirectory(parentDirectory(of: path))
     } catch {
       // After the rename there is nothing of that name, which is as good.
       fileSystem.discard(temporary)
       throw DurableError(error, during: "replacing a file")
     }
+  }
+
+  /// A file's new content.
+  public struct Replacement: Sendable {
+    public let path: String
+    public let bytes: [UInt8]
+
+    public init(path: String, bytes: [UInt8]) {
+      self.path = path
+      self.bytes = bytes
+    }
+  }
+
+  /// Replaces several files, each whole; the bytes and names of all are durable when it returns.
+  ///
+  /// The bytes of all are durable before the first gets its name; the names appear in the order
+  /// given, and each directory is synced once. A crash in between leaves some files old and some
+  /// new, so none may mean anything without a later one that says so.
+  ///
+  /// - Throws: ``DurableError``; any number of the files may be new.
+  public static func write(
+    _ files: [Replacement], mode: FileMode, on fileSystem: any FileSystem
+  ) throws(DurableError) {
+    var staged: [(temporary: String, path: String)] = []
+    do throws(SystemCallError) {
+      for file in files {
+        staged.append((temporaryName(for: file.path), file.path))
+        try stage(
+          file.bytes, as: staged[staged.count - 1].temporary, mode: mode, on: fileSystem)
+      }
+      for file in staged { try fileSystem.rename(file.temporary, to: file.path) }
+      var synced: Set<String> = []
+      for file in files where synced.insert(parentDirectory(of: file.path)).inserted {
+        try fileSystem.syncDirectory(parentDirectory(of: file.path))
+      }
+    } catch {
+      for file in staged { fileSystem.discard(file.temporary) }
+      throw DurableError(error, during: "replacing files")
+    }
+  }
+
+  private static func temporaryName(for path: String) -> String {
+    "\(parentDirectory(of: path))/.\(lastComponent(of: path)).\(temporarySuffix()).tmp"
+  }
+
+  /// Makes a temporary file of `bytes`, which are durable when it returns; its name is not.
+  private static func stage(
+    _ bytes: [UInt8], as temporary: String, mode: FileMode, reserving reserved: Int64 = 0,
+    on fileSystem: any FileSystem
+  ) throws(SystemCallError) {
+    let file = try fileSystem.repeatingInterrupted { () throws(SystemCallError) in
+      try fileSystem.open(temporary, for: .creating(mode))
+    }
+    defer { fileSystem.close(file) }
+    if reserved > 0 { try fileSystem.reserveIfPossible(reserved, in: file) }
+    try fileSystem.writeAll(unsafe bytes.span.bytes, to: file)
+    try fileSystem.fsync(file)
   }
 
   /// Makes a file that must not exist yet, durably.

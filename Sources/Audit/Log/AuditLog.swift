@@ -188,7 +188,7 @@ public actor AuditLog {
   ///   ``AuditError/Code/unavailable`` if the log cannot commit, and ``AuditError/Code/noSpace`` if
   ///   it cannot until the volume has room: whatever the entry was for must not happen.
   public nonisolated func record(_ draft: EntryDraft) async throws(AuditError) -> Receipt {
-    try await append(draft)
+    try await append(try prepare(draft), closing: false)
   }
 
   /// Records what became of an intent, without waiting for the disk.
@@ -199,16 +199,33 @@ public actor AuditLog {
   ///
   /// - Precondition: the draft is an outcome; an intent must be durable before anything follows it.
   /// - Throws: as ``record(_:)``, as far as it is known by then.
-  public func conclude(_ draft: EntryDraft) async throws(AuditError) {
+  public nonisolated func conclude(_ draft: EntryDraft) async throws(AuditError) {
     precondition(draft.phase == .outcome, "only what has happened may be recorded later")
-    _ = try await place(draft, closing: false)
+    try await leave(try prepare(draft))
+  }
+
+  /// Gives an entry its place, and leaves it to be appended.
+  private func leave(_ prepared: PreparedDraft) async throws(AuditError) {
+    _ = try await place(prepared, closing: false)
     if !isCommitting { unattended.continuation.yield() }
   }
 
   private func append(_ draft: EntryDraft, closing: Bool = false) async throws(AuditError)
     -> Receipt
   {
-    let staged = try await place(draft, closing: closing)
+    try await append(try prepare(draft), closing: closing)
+  }
+
+  /// Hashes and seals what a draft commits to, where the caller runs.
+  private nonisolated func prepare(_ draft: EntryDraft) throws(AuditError) -> PreparedDraft {
+    try PreparedDraft(
+      draft, sealedBy: sealer, at: Timestamp(milliseconds: clock.read().milliseconds))
+  }
+
+  private func append(_ prepared: PreparedDraft, closing: Bool) async throws(AuditError)
+    -> Receipt
+  {
+    let staged = try await place(prepared, closing: closing)
     try await settle()
     let entry = staged.entry
     return Receipt(
@@ -218,7 +235,10 @@ public actor AuditLog {
   }
 
   /// Stages an entry as soon as its subjects' counts are known and the journal has room for it.
-  private func place(_ draft: EntryDraft, closing: Bool) async throws(AuditError) -> StagedEntry {
+  private func place(
+    _ prepared: PreparedDraft, closing: Bool
+  ) async throws(AuditError) -> StagedEntry {
+    let draft = prepared.draft
     try checkOpen(closing: closing)
     // Each wait may be long, and others go on meanwhile: all is asked again after it.
     while true {
@@ -227,7 +247,7 @@ public actor AuditLog {
       } else if let length = lackingRoom(for: draft) {
         try await reserve(length)
       } else {
-        return try stage(draft)
+        return try stage(prepared)
       }
       try checkOpen(closing: closing)
     }
@@ -294,31 +314,19 @@ public actor AuditLog {
     if counts.generation == generation { counts.learn(count, of: subject) }
   }
 
-  /// Gives the entry its place, its time, its tags and its commitments.
+  /// Gives the entry its place, its time and its tags.
   ///
   /// Waits for nothing, so no other entry comes in between.
-  private func stage(_ draft: EntryDraft) throws(AuditError) -> StagedEntry {
+  private func stage(_ prepared: PreparedDraft) throws(AuditError) -> StagedEntry {
+    let draft = prepared.draft
     let reading = clock.read()
-    let time = Timestamp(milliseconds: reading.milliseconds)
     var entry = Entry(
-      index: 0, previous: sequencer.last, time: time,
+      index: 0, previous: sequencer.last, time: Timestamp(milliseconds: reading.milliseconds),
       clock: ClockState(rawValue: reading.state.rawValue) ?? .unsynced, id: draft.id,
       action: draft.action, phase: draft.phase, actor: draft.actor, node: configuration.node,
       software: configuration.software, entryClass: draft.entryClass)
     draft.fill(&entry)
-
-    var openings: [SealedOpening] = []
-    for (field, value) in draft.commits {
-      let commitment = try Commitment(to: value, as: field)
-      entry.commits[field] = try commitment.digest()
-      let address = OpeningAddress(entry: draft.id, field: field, time: time)
-      do {
-        let sealed = try sealer.seal(commitment.opening, at: address)
-        openings.append(SealedOpening(entry: draft.id, field: field, sealed: sealed))
-      } catch {
-        throw AuditError(.unavailable, during: "sealing what an entry commits to", cause: error)
-      }
-    }
+    entry.commits = prepared.commits
 
     guard Set(draft.subjects.map(\.id)).count == draft.subjects.count else {
       throw AuditError(.invalidDraft, during: "tagging a subject twice in one entry")
@@ -330,7 +338,7 @@ public actor AuditLog {
         numbers.append((subject.id, number))
         entry.subjects.append(try subject.tag(number))
       }
-      return try sequencer.stage(entry, openings: openings, counts: numbers)
+      return try sequencer.stage(entry, openings: prepared.openings, counts: numbers)
     } catch {
       counts.takeBack(numbers)
       throw error
@@ -516,7 +524,7 @@ public actor AuditLog {
   private func releaseJournal() async throws {
     let segment = segment
     guard oldestSegment < segment, published.size >= segment else { return }
-    let snapshot = try Snapshot(position: head.position, intents: openIntents).encoded()
+    let snapshot = Snapshot(position: head.position, intents: openIntents).encoded
     try await store.saveSnapshot(snapshot)
     try await storeCounts()
     try await store.removeJournal(beginningBefore: segment)

@@ -49,8 +49,8 @@ public protocol LogStore: Sendable {
 
   /// Makes a publication durable: each step before the next one begins to be visible.
   ///
-  /// Openings, then full tiles and bundles, then partial ones, then the history, then the
-  /// checkpoint. A call that failed may be repeated whole, by a later process too.
+  /// Openings, then tiles and bundles, full ones first, then the history, then the checkpoint. A
+  /// call that failed may be repeated whole, by a later process too.
   func publish(_ publication: Publication) async throws
 
   /// The file published at `path` below the log, or nil.
@@ -80,7 +80,7 @@ public protocol LogStore: Sendable {
   func snapshot() async throws -> [UInt8]?
 }
 
-/// What one act of publishing writes, in the order in which it becomes durable.
+/// What one act of publishing writes, in the order in which it becomes visible.
 public struct Publication: Sendable {
   /// A file below the log, written once under its name.
   public struct File: Sendable {

@@ -37,23 +37,35 @@ public struct OpenIntent: Hashable, Sendable {
 
 /// The intents that no outcome has closed, in memory and in the snapshot.
 struct OpenIntents: Sendable {
-  private var entries: [Identifier: [UInt8]] = [:]
+  private struct Intent {
+    let index: Int64
+    let bytes: [UInt8]
+  }
+
+  private var entries: [Identifier: Intent] = [:]
 
   /// Takes an entry in the order of the log.
   mutating func apply(_ entry: Entry, bytes: [UInt8]) {
     switch entry.phase {
-    case .intent: entries[entry.id] = bytes
+    case .intent: entries[entry.id] = Intent(index: entry.index, bytes: bytes)
     case .outcome:
       if let reference = entry.reference { entries[reference] = nil }
     case .single: break
     }
   }
 
+  /// The entries' own bytes, in order of index.
+  ///
+  /// Cheap, because a snapshot is made of them while callers wait.
+  var encoded: [[UInt8]] {
+    entries.values.sorted { $0.index < $1.index }.map(\.bytes)
+  }
+
   /// In order of index.
   func list() throws(AuditError) -> [OpenIntent] {
     var list: [OpenIntent] = []
-    for bytes in entries.values { list.append(OpenIntent(entry: try Entry(parsing: bytes))) }
-    return list.sorted { $0.entry.index < $1.entry.index }
+    for bytes in encoded { list.append(OpenIntent(entry: try Entry(parsing: bytes))) }
+    return list
   }
 
   var count: Int { entries.count }

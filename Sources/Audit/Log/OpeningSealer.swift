@@ -2,8 +2,8 @@ public import Encoding
 
 /// Seals what commitments in the log stand for, under a key that can be destroyed.
 ///
-/// The log calls it while it sequences, so it must not wait for a disk or a peer, except for the
-/// rare making of a new key. What is sealed must open only for the same ``OpeningAddress``: a row
+/// Called by many callers at once, on their way to the log; it must not wait for a disk or a peer,
+/// except for the rare making of a new key. What is sealed must open only for the same ``OpeningAddress``: a row
 /// moved to another entry is refused.
 public protocol OpeningSealer: Sendable {
   func seal(_ opening: [UInt8], at address: OpeningAddress) throws -> [UInt8]
@@ -16,7 +16,7 @@ public protocol OpeningSealer: Sendable {
 public struct OpeningAddress: Hashable, Sendable {
   public let entry: Identifier
   public let field: CommitField
-  /// The entry's time, from which the sealer tells the month in which the opening expires.
+  /// When it was sealed, from which the sealer tells the month in which the opening expires.
   public let time: Timestamp
 
   public init(entry: Identifier, field: CommitField, time: Timestamp) {

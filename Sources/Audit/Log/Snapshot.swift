@@ -34,15 +34,13 @@ struct Snapshot: Sendable {
     return nil
   }
 
-  func encoded() throws(AuditError) -> [UInt8] {
+  var encoded: [UInt8] {
     var body: [UInt8] = []
     body.append(bigEndian: UInt64(position.map { $0.index + 1 } ?? 0))
     body.append(contentsOf: (position?.leafHash ?? PublishedEdge.zeros).bytes)
     var bytes: [UInt8] = []
     JournalFrame.append(.position, body, to: &bytes)
-    for intent in try intents.list() {
-      JournalFrame.append(.entry, try intent.entry.encoded(), to: &bytes)
-    }
+    for entry in intents.encoded { JournalFrame.append(.entry, entry, to: &bytes) }
     JournalFrame.append(.position, body, to: &bytes)
     return bytes
   }
