@@ -5,6 +5,16 @@ import Foundation
 import Testing
 
 @Suite struct RefusalTests {
+  /// A window that no machine is slow enough to outlive.
+  private func harness(
+    pace: (inout LogConfiguration) -> Void = { _ in }
+  ) throws -> Harness {
+    try Harness {
+      $0.refusalWindow = .seconds(86_400)
+      pace(&$0)
+    }
+  }
+
   private func refusal(
     from source: String, _ reason: Reason = .credentialUnknown, known: Bool = false
   ) -> Refusal {
@@ -22,7 +32,7 @@ import Testing
   }
 
   @Test func aFloodIsTenEntriesAndACount() async throws {
-    let harness = try Harness { $0.aggregateInterval = .milliseconds(20) }
+    let harness = try harness { $0.aggregateInterval = .milliseconds(20) }
     let log = try await harness.open()
     for number in 0..<500 {
       try await log.recordRefusal(refusal(from: "203.0.113.\(number % 250)"))
@@ -39,7 +49,7 @@ import Testing
   }
 
   @Test func everyRefusalIsAccountedForOnce() async throws {
-    let harness = try Harness()
+    let harness = try harness()
     let log = try await harness.open()
     let run = Task { await log.run() }
     await withTaskGroup(of: Void.self) { group in
@@ -66,7 +76,7 @@ import Testing
   }
 
   @Test func aFloodFromEverywhereStaysBounded() async throws {
-    let harness = try Harness()
+    let harness = try harness()
     let log = try await harness.open()
     for number in 0..<2000 {
       try await log.recordRefusal(

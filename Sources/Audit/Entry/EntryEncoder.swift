@@ -133,10 +133,10 @@ private struct CanonicalObject {
 
   mutating func append(_ string: String) {
     bytes.append(0x22)
-    for byte in string.utf8 {
-      precondition((0x20...0x7e).contains(byte) && byte != 0x22 && byte != 0x5c, "needs an escape")
-      bytes.append(byte)
-    }
+    precondition(
+      string.utf8.allSatisfy { (0x20...0x7e).contains($0) && $0 != 0x22 && $0 != 0x5c },
+      "needs an escape")
+    bytes.append(contentsOf: string.utf8)
     bytes.append(0x22)
   }
 

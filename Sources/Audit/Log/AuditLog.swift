@@ -57,7 +57,7 @@ public actor AuditLog {
   private var reserved: Int
   private var oldestSegment: Int64
 
-  private var refusals = RefusalAggregates()
+  private var refusals: RefusalAggregates
 
   /// What a waiting caller is woken for.
   private enum Turn {
@@ -139,6 +139,7 @@ public actor AuditLog {
     self.counts = counts
     self.head = head
     openIntents = intents
+    refusals = RefusalAggregates(window: configuration.refusalWindow)
     published = recovery.published
     publishedNote = recovery.publishedNote
     unpublished = recovery.unpublished
@@ -194,8 +195,9 @@ public actor AuditLog {
   /// Records what became of an intent, without waiting for the disk.
   ///
   /// For outcomes of what has happened already: the entry has its place when this returns, comes
-  /// before every entry recorded later, and is appended at once while ``run()`` runs. A crash in
-  /// between leaves the intent open, as a crash before the call does.
+  /// before every entry recorded later, and is appended with the next one or within
+  /// ``LogConfiguration/outcomeDelay`` while ``run()`` runs. A crash in between leaves the intent
+  /// open, as a crash before the call does.
   ///
   /// - Precondition: the draft is an outcome; an intent must be durable before anything follows it.
   /// - Throws: as ``record(_:)``, as far as it is known by then.
@@ -366,9 +368,18 @@ public actor AuditLog {
     do { try await settle() } catch { return }
   }
 
-  /// Appends what nobody waits for, until cancelled.
+  /// Appends what nobody waits for, unless another entry's append takes it along first.
+  ///
+  /// Ends when it is cancelled; the entry that says that the log stopped takes the rest along.
   private func settleUnattended() async {
-    for await _ in unattended.stream { await settleIfPossible() }
+    for await _ in unattended.stream {
+      do {
+        try await Task.sleep(for: configuration.outcomeDelay)
+      } catch {
+        return
+      }
+      await settleIfPossible()
+    }
   }
 
   /// Appends everything staged, with the head that covers it, and wakes whose entries it were.
@@ -452,7 +463,7 @@ public actor AuditLog {
 
   /// Records a refused caller whom nobody knows: at once, or counted with others like it.
   ///
-  /// The first 10 from one network and for one reason within a minute are entries of their own, and
+  /// The first 10 from one network and for one reason within a window are entries of their own, and
   /// so is every one that names something known. The others become entries that say how many there
   /// were, durable within a second while ``run()`` runs.
   ///

@@ -12,10 +12,16 @@ public struct LogConfiguration: Sendable {
   public var publishInterval: Duration = .seconds(1)
   /// How long at most without an entry: an older checkpoint means that the log does not run.
   public var heartbeatInterval: Duration = .seconds(600)
+  /// How long an outcome, for which nobody waits, may wait for an entry with which it is appended.
+  ///
+  /// Appended by itself it would make the next intent wait for a sync more.
+  public var outcomeDelay: Duration = .milliseconds(10)
   /// How often counted refusals become entries.
   ///
   /// At most a second, or a crash loses more.
   public var aggregateInterval: Duration = .milliseconds(500)
+  /// How long refusals from one network and for one reason count as one flood.
+  public var refusalWindow: Duration = .seconds(60)
   /// How long partial tiles that newer ones supersede stay for readers of an older checkpoint.
   public var partialGrace: Duration = .seconds(600)
   /// Bytes after which a new piece of the journal begins; a start reads one or two pieces.

@@ -25,7 +25,6 @@ public struct Refusal: Sendable {
 struct RefusalAggregates: Sendable {
   /// How many of one key in a window become entries of their own.
   static let singles = 10
-  static let window: Duration = .seconds(60)
   /// Keys told apart in one window; the rest is counted together by rule.
   static let maximumKeys = 256
 
@@ -42,9 +41,16 @@ struct RefusalAggregates: Sendable {
     var last: Timestamp
   }
 
+  /// How long the entries of one key are counted together.
+  let window: Duration
+
   private var seen: [Key: Int] = [:]
   private var waiting: [Key: Aggregate] = [:]
   private var windowStart: ContinuousClock.Instant?
+
+  init(window: Duration) {
+    self.window = window
+  }
 
   var isEmpty: Bool { waiting.isEmpty }
 
@@ -54,8 +60,7 @@ struct RefusalAggregates: Sendable {
   mutating func take(
     _ refusal: Refusal, at time: Timestamp, now: ContinuousClock.Instant
   ) -> EntryDraft? {
-    if let start = windowStart, now - start < Self.window {
-    } else {
+    if windowStart.map({ now - $0 >= window }) ?? true {
       windowStart = now
       seen = [:]
     }

@@ -141,8 +141,8 @@ extension FuzzTarget {
         return .broken("a frame that is not read back")
       }
       guard let snapshot = Snapshot(parsing: frames) else { return .refused }
-      guard let once = try? snapshot.encoded(), let again = Snapshot(parsing: once),
-        again.position == snapshot.position, (try? again.encoded()) == once
+      guard let again = Snapshot(parsing: snapshot.encoded),
+        again.position == snapshot.position, again.encoded == snapshot.encoded
       else { return .broken("a snapshot that is another once written") }
       return .accepted
     },
