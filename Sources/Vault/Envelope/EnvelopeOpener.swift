@@ -63,6 +63,18 @@ public struct EnvelopeOpener: ~Copyable, Sendable {
   public mutating func open(
     segment index: Int64, _ sealed: Span<UInt8>, appendingTo output: inout [UInt8]
   ) throws(VaultError) {
+    try output.append(addingCapacity: max(0, sealed.count - EnvelopeLayout.overhead)) {
+      (tail: inout OutputSpan<UInt8>) throws(VaultError) in
+      try open(segment: index, sealed, appendingTo: &tail)
+    }
+  }
+
+  /// The same, for a caller who knows where the plaintext is to lie; `output` has room for it.
+  ///
+  /// - Throws: as ``open(segment:_:appendingTo:)-(_,_,[UInt8])``, also for less room.
+  public mutating func open(
+    segment index: Int64, _ sealed: Span<UInt8>, appendingTo output: inout OutputSpan<UInt8>
+  ) throws(VaultError) {
     let isLast = index == layout.lastSegment
     precondition(isLengthProven || isLast, "the last segment proves the length and comes first")
     let expected = layout.ciphertextRange(ofSegment: index)
@@ -72,10 +84,7 @@ public struct EnvelopeOpener: ~Copyable, Sendable {
     EnvelopeHeader.number(&nonce, index: number, isLast: isLast)
     let nonce = self.nonce
     do throws(CryptographyError) {
-      try output.append(addingCapacity: sealed.count - EnvelopeLayout.overhead) {
-        (tail: inout OutputSpan<UInt8>) throws(CryptographyError) in
-        try cipher.open(sealed, nonce: nonce.span, appendingTo: &tail)
-      }
+      try cipher.open(sealed, nonce: nonce.span, appendingTo: &output)
     } catch {
       throw VaultError(.tampered, during: "opening a segment", cause: error)
     }
