@@ -82,9 +82,13 @@ struct LogRecovery: Sendable {
       }
       var offset = 0
       var covered = 0
+      var frames: [JournalFrame] = []
       while let frame = JournalFrame(in: bytes, at: &offset) {
-        try replay.take(frame)
+        frames.append(frame)
         if frame.kind == .head { covered = offset }
+      }
+      for (frame, entry) in zip(frames, await Self.entries(in: frames)) {
+        try replay.take(frame, entry)
       }
       if covered == bytes.count { continue }
       guard number == segments.count - 1, covered > 0 || segment == 0,
@@ -110,6 +114,35 @@ struct LogRecovery: Sendable {
     sequencer = Sequencer(edge: replay.edge, last: replay.last ?? published.last)
     unpublished = replay.unpublished
     replayed = replay.entries
+  }
+
+  /// What the frames of entries hold, read by all processors: after a crash a start waits for
+  /// thousands of them.
+  private static func entries(
+    in frames: [JournalFrame]
+  ) async -> [Result<Audit.Entry, AuditError>?] {
+    let share = 256
+    return await withTaskGroup(of: (Int, [Result<Audit.Entry, AuditError>?]).self) { group in
+      for start in stride(from: 0, to: frames.count, by: share) {
+        group.addTask {
+          (start, frames[start..<min(start + share, frames.count)].map(entry))
+        }
+      }
+      var entries = [Result<Audit.Entry, AuditError>?](repeating: nil, count: frames.count)
+      for await (start, part) in group {
+        entries.replaceSubrange(start..<(start + part.count), with: part)
+      }
+      return entries
+    }
+  }
+
+  private static func entry(in frame: JournalFrame) -> Result<Audit.Entry, AuditError>? {
+    guard frame.kind == .entry else { return nil }
+    do throws(AuditError) {
+      return .success(try Audit.Entry(parsing: frame.body))
+    } catch {
+      return .failure(error)
+    }
   }
 
   /// Checks the signature of one of our heads.
@@ -151,7 +184,10 @@ private struct Replay {
     lastCovered = last
   }
 
-  mutating func take(_ frame: JournalFrame) throws(AuditError) {
+  /// Takes the next frame, with the entry that it holds if it is one of an entry.
+  mutating func take(
+    _ frame: JournalFrame, _ entry: Result<Entry, AuditError>?
+  ) throws(AuditError) {
     switch frame.kind {
     case .opening:
       guard let opening = SealedOpening(parsing: frame.body) else {
@@ -159,7 +195,7 @@ private struct Replay {
       }
       openings.append(opening)
     case .entry:
-      try take(entry: frame.body)
+      try take(entry: frame.body, entry)
     case .head:
       try take(head: frame.body)
     case .position:
@@ -167,12 +203,15 @@ private struct Replay {
     }
   }
 
-  private mutating func take(entry bytes: [UInt8]) throws(AuditError) {
+  private mutating func take(
+    entry bytes: [UInt8], _ parsed: Result<Entry, AuditError>?
+  ) throws(AuditError) {
     let entry: Entry
-    do {
-      entry = try Entry(parsing: bytes)
-    } catch {
+    switch parsed {
+    case .success(let parsed): entry = parsed
+    case .failure(let error):
       throw AuditError(.damaged, during: "reading an entry in the journal", cause: error)
+    case nil: throw AuditError(.damaged, during: "reading an entry in the journal")
     }
     guard entry.index == index, last == nil || entry.previous == last else {
       throw AuditError(.damaged, during: "chaining the entries of the journal")
