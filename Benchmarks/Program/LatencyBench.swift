@@ -32,9 +32,11 @@ enum LatencyBench {
 
   /// `callers` record reads at once, each timed from an intent to its receipt.
   ///
-  /// Each also leaves an outcome, as a read does, for which nobody waits.
+  /// Each also leaves an outcome, as a read does, for which nobody waits. With a `pace` each caller
+  /// begins a read so often; without, the next at once, so that together they ask for more than
+  /// there is.
   static func log(
-    in directory: String, callers: Int, for duration: Duration
+    in directory: String, callers: Int, for duration: Duration, pace: Duration?
   ) async throws -> String {
     let bench = try await BenchLog(in: directory)
     return try await bench.running {
@@ -45,7 +47,13 @@ enum LatencyBench {
           group.addTask {
             let read = try BenchRead(of: subject)
             var latencies = Latencies()
+            // Spread over one pace, or all callers would come at the same moment.
+            var next = start + (pace ?? .zero) * Double.random(in: 0..<1)
             while ContinuousClock.now - start < duration {
+              if let pace {
+                try await Task.sleep(until: next)
+                next += pace
+              }
               let intent = read.intent(via: "192.0.2.7")
               try await latencies.time { _ = try await bench.log.record(intent) }
               try await bench.log.conclude(intent.closing(.success, released: 1024))

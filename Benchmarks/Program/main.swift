@@ -24,11 +24,12 @@ do {
   case ("disk-latency", 3):
     print(
       try await LatencyBench.disk(arguments[1], for: .milliseconds(try number(arguments[2]))))
-  case ("log-latency", 4):
+  case ("log-latency", 4...5):
+    let pace = arguments.count == 5 ? Duration.microseconds(try number(arguments[4])) : nil
     print(
       try await LatencyBench.log(
         in: arguments[1], callers: try number(arguments[2]),
-        for: .milliseconds(try number(arguments[3]))))
+        for: .milliseconds(try number(arguments[3])), pace: pace))
   case ("seed", 6):
     guard let tenant = Identifier(arguments[3]), let token = unsafe getenv("CALLVAULT_TOKEN") else {
       throw BenchError.usage
@@ -46,7 +47,7 @@ do {
     usage: callvault-bench seal|open IN OUT
            callvault-bench log DIRECTORY ENTRIES
            callvault-bench disk-latency FILE MILLISECONDS
-           callvault-bench log-latency DIRECTORY CALLERS MILLISECONDS
+           callvault-bench log-latency DIRECTORY CALLERS MILLISECONDS [MICROSECONDS-BETWEEN]
            callvault-bench seed DATA ORIGIN TENANT CALLS ENTRIES, with a token in CALLVAULT_TOKEN
     """)
   exit(2)

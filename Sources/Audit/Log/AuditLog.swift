@@ -513,8 +513,8 @@ public actor AuditLog {
   private func publishOnce() async throws(AuditError) {
     let head = head
     let entries = unpublished.prefix(Int(head.size - published.size))
-    var edge = published
-    var publication = try edge.add(entries)
+    let (edge, made) = try await Self.publication(of: entries, after: published)
+    var publication = made
     let month = Timestamp(milliseconds: clock.read().milliseconds).rfc3339.prefix(7)
     publication.history = "checkpoints/\(month)"
     publication.checkpoint = head.note
@@ -529,6 +529,16 @@ public actor AuditLog {
     publishedNote = head.note
     unpublishedLength -= entries.reduce(0) { $0 + $1.bytes.count }
     unpublished.removeFirst(entries.count)
+  }
+
+  /// Makes the tiles and bundles of a second's entries: many milliseconds in which callers need
+  /// not wait.
+  @concurrent private static func publication(
+    of entries: ArraySlice<UnpublishedEntry>, after published: PublishedEdge
+  ) async throws(AuditError) -> (PublishedEdge, Publication) {
+    var edge = published
+    let publication = try edge.add(entries)
+    return (edge, publication)
   }
 
   /// Removes pieces of the journal that no start needs any more.
