@@ -26,13 +26,14 @@ run: release
 demo: release
 	@.build/release/callvault demo --dir .build/demo
 
-## test       everything: checks, unit tests, outside programs against the built binary, fuzzing
+## test       everything: checks, unit tests, outside programs against the built binary, fuzzing, sanitizers
 test: check
 	@echo "== unit tests"
 	swift test --skip-build --disable-xctest
 	@echo "== outside programs"
 	@Tests/Outside/run .build/debug/callvault
 	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory sanitize
 
 ## check      formatting, one-way imports, wording: what a reviewer should not have to look for
 check: bootstrap lint wording build
