@@ -96,8 +96,8 @@ let tests: [Target] = [
   .testTarget(
     name: "AuditLogTests",
     dependencies: [
-      "Audit", "Drivers", "Cryptography", "Encoding", "Threading", "Durable", "FaultInjection",
-      "Mutation",
+      "Audit", "Drivers", "Vault", "Cryptography", "Encoding", "Threading", "Durable",
+      "FaultInjection", "Mutation",
     ],
     path: "Tests/AuditLogTests"),
   .target(

@@ -67,6 +67,14 @@ public final class FileLogStore: LogStore {
     try await publishing.publish(publication)
   }
 
+  public func publishMinimum(_ note: [UInt8]) async throws {
+    try await publishing.publishMinimum(note)
+  }
+
+  public func removeBundles(below number: Int64) async throws {
+    try await publishing.removeBundles(below: number)
+  }
+
   public func published(_ path: String) async throws -> [UInt8]? {
     try await publishing.read(path)
   }
@@ -249,6 +257,10 @@ private actor PublishedDirectory {
     }
     // Together, because each sync is one that an append of the journal may have to wait for.
     try AtomicFile.write(tiles, mode: .publicFile, on: fileSystem)
+    if let keyring = publication.keyring {
+      try AtomicFile.write(
+        keyring, to: log + "/" + Keyring.path, mode: .publicFile, on: fileSystem)
+    }
     if let history = publication.history {
       try appendToHistory(publication.checkpoint, at: history)
     }
@@ -421,6 +433,33 @@ private actor PublishedDirectory {
     if left == 0 {
       made.remove(log + "/" + directory)
       try fileSystem.removeDirectory(log + "/" + directory)
+    }
+  }
+
+  func publishMinimum(_ note: [UInt8]) throws {
+    try AtomicFile.write(
+      note, to: log + "/" + MinimumIndex.path, mode: .publicFile, on: fileSystem)
+  }
+
+  /// Entries go before their hashes, openings first of all.
+  func removeBundles(below number: Int64) throws {
+    for root in [openings, log + "/tile/entries", log + "/tile/0"] {
+      try removeNumbers(below: number, in: root, prefix: "")
+    }
+  }
+
+  /// Removes the files of a folder in which numbers are paths; emptied folders stay.
+  private func removeNumbers(below number: Int64, in root: String, prefix: String) throws {
+    for name in try listIfPresent(root + prefix) {
+      let path = prefix + "/" + name
+      if name.hasPrefix("x") {
+        try removeNumbers(below: number, in: root, prefix: path)
+      } else if let file = TilePath("tile/entries" + path), file.number < number,
+        file.width == TilePath.fullWidth
+      {
+        // Not synced: a name that comes back after a crash is removed again.
+        try fileSystem.unlink(root + path)
+      }
     }
   }
 

@@ -162,7 +162,7 @@ public final class KeyFileCustodian: KeyCustodian {
   }
 
   /// Reads a small file straight into locked memory: nothing of it is ever on the heap.
-  private static func secret(
+  static func secret(
     in path: String, atMost limit: Int, called name: String, on fileSystem: any FileSystem
   ) throws(VaultError) -> SecretBytes {
     let status: FileStatus

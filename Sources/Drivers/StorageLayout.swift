@@ -17,6 +17,12 @@ public struct StorageLayout: Sendable {
   public var log: String { root + "/log" }
   public var openings: String { root + "/openings" }
   public var keys: String { root + "/keys" }
+  /// Live epoch keys of the log, which nothing copies.
+  public var epochKeys: String { keys + "/epochs" }
+  /// The verifier key of the log's root.
+  public var logRoot: String { keys + "/log-root" }
+  /// What the log's root signed away from here.
+  public var certified: String { keys + "/certified" }
   public var tls: String { root + "/tls" }
   public var policies: String { root + "/policies" }
   public var socket: String { root + "/run/callvault.sock" }

@@ -80,6 +80,27 @@ public enum Directory {
     }
   }
 
+  /// Writes zeros over a small file, durably, and then removes it.
+  ///
+  /// A volume that writes elsewhere than over the old bytes, or keeps snapshots, still has them.
+  public static func wipe(_ path: String, on fileSystem: any FileSystem) throws(DurableError) {
+    do throws(SystemCallError) {
+      let file = try fileSystem.repeatingInterrupted { () throws(SystemCallError) in
+        try fileSystem.open(path, for: .overwriting)
+      }
+      do {
+        defer { fileSystem.close(file) }
+        let length = try fileSystem.status(of: file).length
+        let zeros = [UInt8](repeating: 0, count: Int(length))
+        try fileSystem.writeAll(unsafe zeros.span.bytes, to: file)
+        try fileSystem.fsync(file)
+      }
+    } catch {
+      throw DurableError(error, during: "wiping a file")
+    }
+    try remove(path, on: fileSystem)
+  }
+
   /// Removes the temporary files that crashed writers left in one directory.
   ///
   /// - Parameters:

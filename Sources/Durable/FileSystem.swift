@@ -76,6 +76,8 @@ public enum FileAccess: Hashable, Sendable {
   case creating(FileMode)
   /// Appends to what exists.
   case appending
+  /// Writes over what exists, from its start.
+  case overwriting
   /// Appends to what exists or to a file made now.
   case appendingOrCreating(FileMode)
 }

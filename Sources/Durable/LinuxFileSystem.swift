@@ -20,6 +20,8 @@ public struct LinuxFileSystem: FileSystem {
       mode = chosen
     case .appending:
       flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+    case .overwriting:
+      flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
     case .appendingOrCreating(let chosen):
       flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
       mode = chosen

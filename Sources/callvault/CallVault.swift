@@ -11,7 +11,9 @@ struct CallVault {
     InitCommand.initialise, ServeCommand.serve, TokenCommands.create, TokenCommands.list,
     TokenCommands.revoke, RecordingCommands.put, ListCommand.list, RecordingCommands.get,
     TranscriptCommands.put, TranscriptCommands.get, RecordingCommands.export, AuditCommands.show,
-    AuditCommands.export, AuditVerifyCommand.verify, IntakeCommand.status, DoctorCommand.doctor,
+    AuditCommands.export, AuditVerifyCommand.verify,
+    AuditPruneCommand.prune, LogKeyCommands.status, LogKeyCommands.certify,
+    LogKeyCommands.makeRoot, IntakeCommand.status, DoctorCommand.doctor,
     DemoCommand.demo,
   ]
 

@@ -34,6 +34,7 @@ import Testing
           run.acknowledged.append(Acknowledged(try await log.record(harness.draft())))
         }
       }
+      if round == 0 { await attempt { try await log.rotateEpoch() } }
       if round < 2 { await attempt { try await log.publish() } }
     }
     let running = Task { await log.run() }

@@ -7,6 +7,7 @@ import FaultInjection
 import Foundation
 import Testing
 import Threading
+import Vault
 
 /// The keys, ids and neighbours of one log under test, which live longer than a run of it.
 final class Harness: Sendable {
@@ -15,6 +16,9 @@ final class Harness: Sendable {
   let sealer: MemorySealer
   let clock = SteppedClock()
   let configuration: LogConfiguration
+  /// Seals epoch keys; their root's private key lies in ``rootKeyFile``.
+  private let ring: KeyRing
+  let rootKey: VerifierKey
 
   static let seed = [UInt8](0..<32)
   static let person = Identifier.random()
@@ -27,6 +31,26 @@ final class Harness: Sendable {
       node: try #require(NodeName("n1")), software: try #require(SoftwareName("callvault 0.1.0")))
     pace(&configuration)
     self.configuration = configuration
+    let layout = StorageLayout(root: directory.path)
+    for folder in [layout.keys, layout.log] {
+      try Directory.make(folder, below: layout.root, on: LinuxFileSystem())
+    }
+    ring = try KeyRing.create(
+      tenant: configuration.tenant,
+      custodian: KeyFileCustodian(rootKeyFile: layout.keys + "/root.key"),
+      store: FileKeyRingStore(layout.keys + "/ring"),
+      at: Timestamp(milliseconds: clock.read().milliseconds))
+    let root = try LogRootFile.make(
+      layout.keys + "/log-root.key", for: configuration.origin, in: layout)
+    rootKey = root.verifierKey
+  }
+
+  var rootKeyFile: String { layout.keys + "/log-root.key" }
+
+  /// Signs the newest epoch that was published with the root.
+  func certify(isClosed: Bool) throws -> Epoch? {
+    try LogRootFile.certify(
+      with: LogRootFile.signer(in: rootKeyFile), layout, isClosed: isClosed)
   }
 
   var layout: StorageLayout { StorageLayout(root: directory.path) }
@@ -45,12 +69,14 @@ final class Harness: Sendable {
 
   func open(
     on fileSystem: any FileSystem = LinuxFileSystem(), at root: String? = nil,
-    ledger: (any SubjectLedger)? = nil
+    ledger: (any SubjectLedger)? = nil, with changed: LogConfiguration? = nil
   ) async throws -> AuditLog {
     let layout = root.map { StorageLayout(root: $0) } ?? layout
     return try await AuditLog.open(
-      configuration, store: try FileLogStore(layout, on: fileSystem), signer: try signer(),
-      openings: sealer, subjects: ledger ?? self.ledger, clock: clock)
+      changed ?? configuration, store: try FileLogStore(layout, on: fileSystem),
+      signer: try signer(),
+      openings: sealer, subjects: ledger ?? self.ledger, clock: clock,
+      epochs: try FileEpochKeys(layout, ring: ring, on: fileSystem))
   }
 
   func store() throws -> FileLogStore { try FileLogStore(layout) }

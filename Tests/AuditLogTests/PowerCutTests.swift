@@ -18,6 +18,7 @@ import Testing
         for _ in 0..<3 {
           acknowledged.append(Acknowledged(try await log.record(harness.draft())))
         }
+        if round == 1 { try await log.rotateEpoch() }
         if round % 2 == 0 { try await log.publish() }
       }
       let running = Task { await log.run() }

@@ -41,6 +41,8 @@ public final class PowerCut: FileSystem {
     /// By directory, in order.
     var pending: [String: [NameChange]] = [:]
     var files: [FileDescriptor: (node: Node?, path: String)] = [:]
+    /// Those that were opened to be written over, with one write.
+    var overwriting: Set<FileDescriptor> = []
   }
 
   private let real = LinuxFileSystem()
@@ -182,12 +184,16 @@ public final class PowerCut: FileSystem {
         state.pending[Self.parent(of: path), default: []].append(.name(path, node))
       }
       state.files[file] = (state.names[path], path)
+      if access == .overwriting { state.overwriting.insert(file) }
       return file
     }
   }
 
   public func close(_ file: FileDescriptor) {
-    state.withLock { $0.files[file] = nil }
+    state.withLock { state in
+      state.files[file] = nil
+      state.overwriting.remove(file)
+    }
     real.close(file)
   }
 
@@ -239,7 +245,12 @@ public final class PowerCut: FileSystem {
       let count = try real.write(file, bytes)
       guard let node = state.files[file]?.node else { return count }
       let new = unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0.prefix(count)) }
-      // All files that are written to here are written to at their end.
+      if state.overwriting.contains(file) {
+        state.nodes[node].pending.append(.write(at: 0, new))
+        state.nodes[node].current.replaceSubrange(0..<count, with: new)
+        return count
+      }
+      // All other files that are written to here are written to at their end.
       state.nodes[node].pending.append(.write(at: state.nodes[node].current.count, new))
       state.nodes[node].current += new
       return count

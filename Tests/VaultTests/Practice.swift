@@ -254,6 +254,10 @@ final class FaultyLogStore: LogStore {
     try await store.append(bytes, from: before, to: after)
   }
 
+  func publishMinimum(_ note: [UInt8]) async throws { try await store.publishMinimum(note) }
+  func removeBundles(below number: Int64) async throws {
+    try await store.removeBundles(below: number)
+  }
   func journalSegments() async throws -> [Int64] { try await store.journalSegments() }
   func journal(beginningAt first: Int64) async throws -> [UInt8] {
     try await store.journal(beginningAt: first)

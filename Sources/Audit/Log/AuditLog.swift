@@ -18,17 +18,29 @@ public actor AuditLog {
   /// Whoever knows what they were for closes each with ``OpenIntent/recovery(_:because:by:about:)``.
   public nonisolated let unfinishedIntents: [OpenIntent]
 
-  private let store: any LogStore
-  private let signer: NoteSigner
+  let store: any LogStore
+  let signer: NoteSigner
   private let sealer: any OpeningSealer
   private let ledger: any SubjectLedger
-  private let clock: any WallClock
+  let clock: any WallClock
+  /// Nil for a log without epochs.
+  let epochKeys: (any EpochKeys)?
 
   // The sequencer runs ahead of the disk; `head` is what is durable.
   private var sequencer: Sequencer
   private var counts: SubjectCounts
   private var head: SignedHead
-  private var openIntents: OpenIntents
+  private(set) var openIntents: OpenIntents
+  /// Where the log begins, if it was pruned.
+  var minimum: MinimumIndex?
+  /// The first index that is left once everything below it is known to be gone.
+  var prunedBelow: Int64?
+  var epochs: EpochSuccession
+  /// What `log/keyring` holds.
+  private var publishedKeyring: Keyring?
+  var isRotating = false
+  /// The number of the epoch whose key alone is known to be left.
+  var wipedBut: Int64?
   private var lastCommit = ContinuousClock.now
 
   // Callers whose entries are in the sequencer's batch, and whether somebody appends.
@@ -82,27 +94,43 @@ public actor AuditLog {
   ///   - openings: seals what commitments stand for.
   ///   - subjects: the catalog's counts.
   ///   - clock: gives each entry its time.
+  ///   - epochKeys: the keys that sign beside the log's; nil for a log without a root key.
   /// - Returns: the log, which commits from now on; ``run()`` publishes it.
   /// - Throws: ``AuditError/Code/damaged`` or ``AuditError/Code/notAuthentic`` if what is stored is
   ///   not what was written, ``AuditError/Code/inconsistent`` if the ledger counts to a place that
   ///   this log does not have, ``AuditError/Code/unavailable`` if it cannot be read or written.
   public static func open(
     _ configuration: LogConfiguration, store: any LogStore, signer: consuming NoteSigner,
-    openings: any OpeningSealer, subjects: any SubjectLedger, clock: any WallClock
+    openings: any OpeningSealer, subjects: any SubjectLedger, clock: any WallClock,
+    epochs epochKeys: (any EpochKeys)? = nil
   ) async throws(AuditError) -> AuditLog {
     guard signer.verifierKey.name == configuration.origin else {
       throw AuditError(.invalidDraft, during: "opening a log under another name than its key's")
     }
     let recovery = try await LogRecovery(from: store, key: signer.verifierKey)
     let history = LogHistory(recovery, store: store)
-    let intents = try await history.openIntents()
+    let minimum = try await minimum(in: store, key: signer.verifierKey)
+    let intents = try await history.openIntents(from: minimum?.index ?? 0)
     let counts = try await history.counts(since: subjects)
     let last = try await history.last()
     if let last { clock.hasPassed(last.time.milliseconds) }
 
+    let keyring = try await store.reading { store in try await store.published(Keyring.path) }
+    var epochs = EpochSuccession(keyring: nil, live: nil)
+    if let epochKeys {
+      epochs = try await EpochSuccession(
+        published: keyring, journal: recovery.epochs, lastNote: recovery.publishedNote,
+        logKey: signer.verifierKey, keys: epochKeys)
+      if epochs.live == nil {
+        try await prepareEpoch(
+          &epochs, keys: epochKeys, origin: configuration.origin, at: clock.read().milliseconds)
+      }
+    }
     let head = SignedHead(
       size: recovery.size,
-      note: try sign(recovery.sequencer, with: signer, origin: configuration.origin),
+      note: try sign(
+        recovery.sequencer, with: signer, and: epochs.signers(introducing: false),
+        origin: configuration.origin),
       last: recovery.sequencer.last)
     do {
       // A piece that a crash ended is never appended to.
@@ -115,16 +143,25 @@ public actor AuditLog {
     }
     let log = AuditLog(
       configuration, store: store, signer: signer, sealer: openings, ledger: subjects,
-      clock: clock, recovery: recovery, head: head, intents: intents, counts: counts,
-      unfinished: try intents.list())
+      clock: clock, epochKeys: epochKeys, epochs: epochs, recovery: recovery, head: head,
+      intents: intents, counts: counts,
+      minimum: minimum, unfinished: try intents.list())
     try await log.begin(after: recovery.cut, cleanStop: last?.action == .logStop)
     return log
+  }
+
+  private static func minimum(
+    in store: any LogStore, key: VerifierKey
+  ) async throws(AuditError) -> MinimumIndex? {
+    let bytes = try await store.reading { store in try await store.published(MinimumIndex.path) }
+    return try bytes.map { bytes throws(AuditError) in try MinimumIndex(parsing: bytes, key: key) }
   }
 
   private init(
     _ configuration: LogConfiguration, store: any LogStore, signer: consuming NoteSigner,
     sealer: any OpeningSealer, ledger: any SubjectLedger, clock: any WallClock,
-    recovery: LogRecovery, head: SignedHead, intents: OpenIntents, counts: SubjectCounts,
+    epochKeys: (any EpochKeys)?, epochs: EpochSuccession, recovery: LogRecovery, head: SignedHead,
+    intents: OpenIntents, counts: SubjectCounts, minimum: MinimumIndex?,
     unfinished: [OpenIntent]
   ) {
     self.configuration = configuration
@@ -135,11 +172,14 @@ public actor AuditLog {
     self.sealer = sealer
     self.ledger = ledger
     self.clock = clock
+    self.epochKeys = epochKeys
+    self.epochs = epochs
     sequencer = recovery.sequencer
     self.counts = counts
     self.head = head
     openIntents = intents
     refusals = RefusalAggregates(window: configuration.refusalWindow)
+    self.minimum = minimum
     published = recovery.published
     publishedNote = recovery.publishedNote
     unpublished = recovery.unpublished
@@ -159,11 +199,12 @@ public actor AuditLog {
     after cut: LogRecovery.CutTail?, cleanStop: Bool
   ) async throws(AuditError) {
     if head.size == 0 {
-      var genesis = EntryDraft(.logGenesis, .single, by: system, on: [configuration.tenant])
-      genesis.commits = [
-        .origin: Array(configuration.origin.utf8), .key: Array(verifierKey.description.utf8),
-      ]
-      _ = try await append(genesis)
+      if epochs.next == nil {
+        _ = try await append(genesis)
+      } else {
+        // It introduces the first epoch.
+        try await settle()
+      }
     }
     var start = EntryDraft(.logStart, .single, by: system, on: [configuration.tenant])
     if let cut {
@@ -179,6 +220,14 @@ public actor AuditLog {
     // Counted refusals live in memory for up to a second: without a stop some may be missing.
     if head.size > 1, !cleanStop { start.flags.insert(.uncleanStop) }
     _ = try await append(start)
+  }
+
+  private var genesis: EntryDraft {
+    var genesis = EntryDraft(.logGenesis, .single, by: system, on: [configuration.tenant])
+    genesis.commits = [
+      .origin: Array(configuration.origin.utf8), .key: Array(verifierKey.description.utf8),
+    ]
+    return genesis
   }
 
   // MARK: Recording
@@ -348,7 +397,7 @@ public actor AuditLog {
   }
 
   /// Returns when what was staged last is durable.
-  private func settle() async throws(AuditError) {
+  func settle() async throws(AuditError) {
     var turn = Turn.commit
     if isCommitting {
       turn = await withCheckedContinuation { waiting.append($0) }
@@ -407,20 +456,25 @@ public actor AuditLog {
   }
 
   private func appendBatch() async throws {
+    let introduction = try introduceEpoch()
     let batch = sequencer.takeBatch()
     // Somebody waited for no more than the append before this one.
     guard !batch.entries.isEmpty else { return }
     let next = SignedHead(
       size: sequencer.size,
-      note: try Self.sign(sequencer, with: signer, origin: configuration.origin),
+      note: try Self.sign(
+        sequencer, with: signer, and: epochs.signers(introducing: introduction != nil),
+        origin: configuration.origin),
       last: sequencer.last)
     var bytes = batch.frames
+    if let introduction { JournalFrame.append(.epoch, introduction.encoded, to: &bytes) }
     bytes.append(contentsOf: next.frame)
     if segmentLength >= configuration.journalSegmentLength { try await turnJournalIfThereIsRoom() }
     segmentLength += bytes.count
     if segmentLength > reserved { try await reserve(segmentLength) }
     try await store.append(bytes, from: head.size, to: next.size)
     head = next
+    if let introduction { try epochs.succeed(by: introduction, logKey: verifierKey) }
     lastCommit = .now
     for staged in batch.entries {
       counts.commit(staged.counts)
@@ -430,6 +484,21 @@ public actor AuditLog {
           bytes: staged.bytes, leafHash: staged.leafHash, openings: staged.openings))
       unpublishedLength += staged.bytes.count
     }
+  }
+
+  /// Stages the entry that introduces the epoch that waits, last in its batch: the head of exactly
+  /// that size is the last that the old epoch signs, and the first of the new one.
+  private func introduceEpoch() throws(AuditError) -> SignedNote? {
+    guard let note = try epochs.introduction(after: sequencer.edge, logSigner: signer) else {
+      return nil
+    }
+    var draft = EntryDraft(
+      epochs.live == nil ? .keyCreate : .keyRotate, .single, by: system, on: [configuration.tenant])
+    if sequencer.size == 0 { draft = genesis }
+    draft.digest = SHA256.hash(note.text)
+    draft.length = Int64(note.text.count)
+    _ = try stage(try prepare(draft))
+    return note
   }
 
   /// Begins a new piece of the journal, while nothing is being appended.
@@ -452,13 +521,16 @@ public actor AuditLog {
   }
 
   private static func sign(
-    _ sequencer: Sequencer, with signer: borrowing NoteSigner, origin: String
+    _ sequencer: Sequencer, with signer: borrowing NoteSigner, and epochs: [EpochSigner],
+    origin: String
   ) throws(AuditError) -> [UInt8] {
     guard
       let checkpoint = Checkpoint(
         origin: origin, size: sequencer.size, root: sequencer.edge.root)
     else { throw AuditError(.invalidDraft, during: "naming the log") }
-    return try signer.sign(checkpoint).encoded
+    var lines: [SignedNote.Signature] = []
+    for epoch in epochs { lines += try epoch.lines(over: checkpoint.text) }
+    return try signer.sign(checkpoint).adding(lines).encoded
   }
 
   /// Records a refused caller whom nobody knows: at once, or counted with others like it.
@@ -511,13 +583,14 @@ public actor AuditLog {
   }
 
   private func publishOnce() async throws(AuditError) {
-    let head = head
+    let (head, keyring) = (head, epochs.keyring)
     let entries = unpublished.prefix(Int(head.size - published.size))
     let (edge, made) = try await Self.publication(of: entries, after: published)
     var publication = made
     let month = Timestamp(milliseconds: clock.read().milliseconds).rfc3339.prefix(7)
     publication.history = "checkpoints/\(month)"
     publication.checkpoint = head.note
+    if keyring != publishedKeyring { publication.keyring = keyring?.encoded }
     do {
       try await store.publish(publication)
     } catch {
@@ -527,6 +600,7 @@ public actor AuditLog {
     upkeepFailures[.publishing] = nil
     published = edge
     publishedNote = head.note
+    publishedKeyring = keyring
     unpublishedLength -= entries.reduce(0) { $0 + $1.bytes.count }
     unpublished.removeFirst(entries.count)
   }
@@ -587,6 +661,13 @@ public actor AuditLog {
       group.addTask {
         let pace = min(configuration.heartbeatInterval, .seconds(1))
         await self.repeatedly(.heartbeat, every: pace) { try await self.beatIfIdle() }
+      }
+      group.addTask {
+        let pace = min(configuration.epochLength, .seconds(60))
+        await self.repeatedly(.epochs, every: pace) { try await self.keepEpochs() }
+      }
+      group.addTask {
+        await self.repeatedly(.pruning, every: .seconds(60)) { try await self.finishPruning() }
       }
       group.addTask {
         await self.repeatedly(.partials, every: configuration.partialGrace) {
@@ -664,18 +745,34 @@ public actor AuditLog {
     LogStatus(
       size: head.size, publishedSize: published.size, unpublishedLength: unpublishedLength,
       openIntents: openIntents.count, failure: failure,
-      isFull: unpublishedLength >= configuration.unpublishedLimit, upkeepFailures: upkeepFailures)
+      isFull: unpublishedLength >= configuration.unpublishedLimit, upkeepFailures: upkeepFailures,
+      epoch: epochs.live?.number, isEpochCertified: epochs.isCertified)
   }
 
   /// What can be read: everything that had its place before the call, unless the log has failed.
   func readable() async -> LogReader {
     await settleIfPossible()
     return LogReader(
-      store: store, publishedSize: published.size, publishedNote: publishedNote,
+      store: store, minimum: minimum?.index ?? 0, publishedSize: published.size,
+      publishedNote: publishedNote,
       tail: unpublished)
   }
 
   nonisolated var openingSealer: any OpeningSealer { sealer }
+
+  /// The published keyring; nil for a log without epochs.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
+  public nonisolated func publishedKeyring() async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in try await store.published(Keyring.path) }
+  }
+
+  /// The signed note of where a pruned log begins; nil for one that was not pruned.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
+  public nonisolated func publishedMinimum() async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in try await store.published(MinimumIndex.path) }
+  }
 
   nonisolated func publishedFile(_ path: TilePath) async throws(AuditError) -> [UInt8]? {
     try await store.reading { store in try await store.published(path.description) }
@@ -709,6 +806,10 @@ public struct LogStatus: Sendable {
   public let isFull: Bool
   /// Why work that nobody waits for failed the last time it was tried; what succeeded is not here.
   public let upkeepFailures: [LogUpkeep: any Error]
+  /// The epoch that signs beside the log's key; nil for a log without a root key.
+  public let epoch: Int64?
+  /// Whether the root vouches for it; nil likewise.
+  public let isEpochCertified: Bool?
 }
 
 /// What the log does by itself while it runs.
@@ -721,6 +822,10 @@ public enum LogUpkeep: String, CaseIterable, Sendable {
   /// Letting go of pieces of the journal that no start needs.
   case journal
   case heartbeat
+  /// Changing the epoch's key, wiping the one before, and taking up what the root signed.
+  case epochs
+  /// Removing what an interrupted pruning left.
+  case pruning
   /// Removing partial tiles that others supersede.
   case partials
   /// Recording the stop and publishing everything.

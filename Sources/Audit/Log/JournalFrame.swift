@@ -9,6 +9,7 @@ public struct JournalFrame: Hashable, Sendable {
     case opening = 2
     case head = 3
     case position = 4
+    case epoch = 5
   }
 
   /// No frame's body is longer than this.

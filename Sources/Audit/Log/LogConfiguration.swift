@@ -24,6 +24,10 @@ public struct LogConfiguration: Sendable {
   public var refusalWindow: Duration = .seconds(60)
   /// How long partial tiles that newer ones supersede stay for readers of an older checkpoint.
   public var partialGrace: Duration = .seconds(600)
+  /// How long an epoch's key signs before the next one follows.
+  public var epochLength: Duration = .seconds(86_400)
+  /// How long entries stay before they may be pruned: ten years, leap days included.
+  public var retention: Duration = .seconds(86_400 * 3653)
   /// Bytes after which a new piece of the journal begins; a start reads one or two pieces.
   public var journalSegmentLength = 2 << 20
   /// Bytes set aside in the journal for what must still be recorded on a full volume: the outcomes

@@ -14,11 +14,11 @@ struct LogHistory: Sendable {
     self.store = store
   }
 
-  /// The intents that have no outcome.
-  func openIntents() async throws(AuditError) -> OpenIntents {
+  /// The intents from `first` on that have no outcome; none without one was ever pruned.
+  func openIntents(from first: Int64) async throws(AuditError) -> OpenIntents {
     let bytes = try await store.reading { store in try await store.snapshot() }
     var intents = OpenIntents()
-    var start: Int64 = 0
+    var start = first
     if let snapshot = bytes.flatMap({ Snapshot(parsing: $0) }) {
       if let position = snapshot.position {
         guard try await holds(position) else {

@@ -55,6 +55,8 @@ struct LogReader: Sendable {
   static let scanLimit: Int64 = 1 << 16
 
   let store: any LogStore
+  /// The first entry that was not pruned.
+  let minimum: Int64
   let publishedSize: Int64
   let publishedNote: [UInt8]?
   let tail: [UnpublishedEntry]
@@ -80,7 +82,7 @@ struct LogReader: Sendable {
     matching filter: EntryFilter, limit: Int
   ) async throws(AuditError) -> EntryPage {
     let end = min(filter.indices.upperBound, size)
-    var index = max(0, filter.indices.lowerBound)
+    var index = max(minimum, filter.indices.lowerBound)
     guard index < end else { return EntryPage(entries: [], next: nil) }
     let scanEnd = min(end, index + Self.scanLimit)
     // An entry that names an id holds its text: most need not be parsed to be passed over.
@@ -104,7 +106,7 @@ struct LogReader: Sendable {
   }
 
   func leafHash(at index: Int64) async throws(AuditError) -> SHA256Digest {
-    guard index >= 0, index < size else {
+    guard index >= minimum, index < size else {
       throw AuditError(.notFound, during: "reading an entry")
     }
     if index >= publishedSize { return tail[Int(index - publishedSize)].leafHash }
@@ -115,7 +117,7 @@ struct LogReader: Sendable {
   }
 
   func proof(of index: Int64) async throws(AuditError) -> TLogProof {
-    guard index >= 0, index < publishedSize, let publishedNote else {
+    guard index >= minimum, index < publishedSize, let publishedNote else {
       throw AuditError(.notFound, during: "proving an entry")
     }
     let note = try SignedNote(parsing: publishedNote)
@@ -193,7 +195,7 @@ extension AuditLog {
   /// - Throws: ``AuditError/Code/damaged``.
   public nonisolated func contains(_ position: LogPosition) async throws(AuditError) -> Bool {
     let reader = await readable()
-    guard position.index >= 0, position.index < reader.size else { return false }
+    guard position.index >= reader.minimum, position.index < reader.size else { return false }
     return try await reader.leafHash(at: position.index) == position.leafHash
   }
 

@@ -20,6 +20,8 @@ struct LogRecovery: Sendable {
   /// All entries of the journal, from the first index it holds.
   private(set) var replayed: [Entry] = []
   private(set) var firstReplayed: Int64 = 0
+  /// The epochs that the journal introduces, in order.
+  private(set) var epochs: [SignedNote] = []
   /// Begin of the oldest piece of the journal.
   private(set) var firstSegment: Int64 = 0
   /// What followed the last signed head, and was cut away.
@@ -114,6 +116,7 @@ struct LogRecovery: Sendable {
     sequencer = Sequencer(edge: replay.edge, last: replay.last ?? published.last)
     unpublished = replay.unpublished
     replayed = replay.entries
+    epochs = replay.epochs
   }
 
   /// What the frames of entries hold, read by all processors: after a crash a start waits for
@@ -164,6 +167,8 @@ private struct Replay {
   var unpublished: [UnpublishedEntry] = []
   var openings: [SealedOpening] = []
   var lastHead: [UInt8]?
+  var epochs: [SignedNote] = []
+  private var uncoveredEpochs: [SignedNote] = []
   /// Entries that no head has covered yet, and the leaf hash before them.
   private var uncovered: [Uncovered] = []
   private var lastCovered: SHA256Digest?
@@ -198,6 +203,12 @@ private struct Replay {
       try take(entry: frame.body, entry)
     case .head:
       try take(head: frame.body)
+    case .epoch:
+      do {
+        uncoveredEpochs.append(try SignedNote(parsing: frame.body))
+      } catch {
+        throw AuditError(.damaged, during: "reading an epoch in the journal", cause: error)
+      }
     case .position:
       throw AuditError(.damaged, during: "reading a frame that no journal has")
     }
@@ -251,7 +262,8 @@ private struct Replay {
       index < published.size || checkpoint.root == edge.root
     else { throw AuditError(.damaged, during: "comparing a head with the entries before it") }
     lastHead = note
-    uncovered = []
+    epochs += uncoveredEpochs
+    (uncovered, uncoveredEpochs) = ([], [])
     lastCovered = last
   }
 
@@ -260,7 +272,7 @@ private struct Replay {
     let dropped = uncovered.map(\.entry.entry)
     index -= Int64(dropped.count)
     last = lastCovered
-    uncovered = []
+    (uncovered, uncoveredEpochs) = ([], [])
     openings = []
     return dropped
   }

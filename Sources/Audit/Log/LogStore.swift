@@ -49,9 +49,17 @@ public protocol LogStore: Sendable {
 
   /// Makes a publication durable: each step before the next one begins to be visible.
   ///
-  /// Openings, then tiles and bundles, full ones first, then the history, then the checkpoint. A
-  /// call that failed may be repeated whole, by a later process too.
+  /// Openings, then tiles and bundles, full ones first, then the keyring, then the history, then the
+  /// checkpoint. A call that failed may be repeated whole, by a later process too.
   func publish(_ publication: Publication) async throws
+
+  /// Replaces the file that says where a pruned log begins, durably and as a whole.
+  func publishMinimum(_ note: [UInt8]) async throws
+
+  /// Removes the bundles below one, their tiles of level 0 and their openings, lowest first.
+  ///
+  /// What a crash leaves of them is removed by another call.
+  func removeBundles(below number: Int64) async throws
 
   /// The file published at `path` below the log, or nil.
   func published(_ path: String) async throws -> [UInt8]?
@@ -100,6 +108,8 @@ public struct Publication: Sendable {
   public var full: [File]
   /// Tiles and bundles of the right edge.
   public var partial: [File]
+  /// The keyring, where it has changed.
+  public var keyring: [UInt8]?
   /// `checkpoints/<YYYY-MM>`, to which the checkpoint is appended, or to a later month's file if
   /// there is one; nil when it is there already.
   public var history: String?

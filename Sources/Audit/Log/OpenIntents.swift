@@ -69,4 +69,7 @@ struct OpenIntents: Sendable {
   }
 
   var count: Int { entries.count }
+
+  /// The index of the oldest.
+  var first: Int64? { entries.values.map(\.index).min() }
 }

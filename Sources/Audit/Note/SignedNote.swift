@@ -56,6 +56,11 @@ public struct SignedNote: Hashable, Sendable {
     self.signatures = signatures
   }
 
+  /// The note with further lines after its own.
+  func adding(_ lines: [Signature]) -> SignedNote {
+    SignedNote(text: text, signatures: signatures + lines)
+  }
+
   /// The note as it is stored and sent.
   public var encoded: [UInt8] {
     text + [0x0a] + signatures.flatMap { Array("\($0)\n".utf8) }

@@ -55,6 +55,8 @@ struct BundleReport: Sendable {
   /// The first entry, when it is of the version whose chain can be followed.
   var first: EntryFrame?
   var nonCanonical: Int64?
+  /// The bytes of those entries that were wanted, by index.
+  var kept: [Int64: [UInt8]] = [:]
   /// How many entries are of another version.
   var otherVersions = 0
 
@@ -74,13 +76,13 @@ struct BundleReport: Sendable {
 extension BundleReport {
   /// Checks one bundle; reads its file and its tile, and nothing else.
   init(
-    _ path: TilePath, format: EntryFormat, hasher: inout MerkleHasher,
+    _ path: TilePath, format: EntryFormat, wanted: Set<Int64> = [], hasher: inout MerkleHasher,
     read: (TilePath, Int) throws -> [UInt8]?
   ) {
     self.path = path
     do {
       if let bytes = try read(path, EntryBundle.maximumByteCount) {
-        take(bytes, format: format, hasher: &hasher)
+        take(bytes, format: format, wanted: wanted, hasher: &hasher)
       } else {
         entries = .missing
       }
@@ -106,7 +108,7 @@ extension BundleReport {
   }
 
   private mutating func take(
-    _ bytes: [UInt8], format: EntryFormat, hasher: inout MerkleHasher
+    _ bytes: [UInt8], format: EntryFormat, wanted: Set<Int64>, hasher: inout MerkleHasher
   ) {
     let ranges = EntryBundle.ranges(bytes)
     let span = bytes.span
@@ -114,6 +116,8 @@ extension BundleReport {
     for range in ranges.prefix(path.width) {
       let hash = hasher.leaf(span.extracting(range))
       if format == .callVault { check(EntryFrame(span, range)) }
+      let index = start + Int64(found.count)
+      if !wanted.isEmpty, wanted.contains(index) { kept[index] = Array(bytes[range]) }
       found.append(hash)
     }
     let end = found.isEmpty ? 0 : ranges[found.count - 1].upperBound

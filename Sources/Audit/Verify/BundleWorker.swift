@@ -7,6 +7,8 @@ actor BundleWorker {
   private let format: EntryFormat
   /// Files of the right edge as they were when the head was read.
   private let pinned: [String: [UInt8]]
+  /// Entries whose bytes are wanted, by index.
+  private let wanted: Set<Int64>
   private var hasher: MerkleHasher
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -15,7 +17,8 @@ actor BundleWorker {
 
   /// - Throws: ``AuditError/Code/unavailable`` when there is no thread or memory for it.
   init(
-    reader: any LogFolderReader, format: EntryFormat, pinned: [String: [UInt8]]
+    reader: any LogFolderReader, format: EntryFormat, pinned: [String: [UInt8]],
+    wanted: Set<Int64>
   ) throws(AuditError) {
     do {
       executor = try BlockingExecutor(label: "verify")
@@ -25,12 +28,13 @@ actor BundleWorker {
     self.reader = reader
     self.format = format
     self.pinned = pinned
+    self.wanted = wanted
     hasher = try MerkleHasher()
   }
 
   func check(_ paths: [TilePath]) -> [BundleReport] {
     paths.map { path in
-      BundleReport(path, format: format, hasher: &hasher) { path, limit in
+      BundleReport(path, format: format, wanted: wanted, hasher: &hasher) { path, limit in
         let name = path.description
         return try pinned[name] ?? reader.read(name, limit: limit)
       }

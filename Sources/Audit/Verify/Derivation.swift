@@ -13,6 +13,10 @@ struct Derivation {
   enum Source: Equatable {
     case history(path: String)
     case anchor
+    /// An epoch note's word about the tree that the epoch began with.
+    case keyring
+    /// What an earlier run of the verifier found.
+    case earlierRun
   }
 
   /// The first stored tile above level 0 that is not as derived.
@@ -71,6 +75,25 @@ struct Derivation {
     if width == TilePath.fullWidth {
       push(root ?? MerkleTree.root(of: leaves), level: 1, tile: tile)
     }
+  }
+
+  /// Goes on by one whole bundle of which only the root is known.
+  ///
+  /// - Parameters:
+  ///   - root: from the tile of level 1; nil if it is not there.
+  ///   - claims: heads of sizes within this bundle; only one of its end can be compared.
+  ///   - tile: as ``extend(by:width:root:claims:tile:)``.
+  mutating func extend(
+    bySubtree root: SHA256Digest?, claims: [Claim], tile: (Tile) -> TileDamage?
+  ) {
+    guard isWhole else { return }
+    guard let root else {
+      isWhole = false
+      return
+    }
+    frontier.append(subtree: root, height: 8)
+    for claim in claims where claim.head.size == frontier.size { judge(claim) }
+    push(root, level: 1, tile: tile)
   }
 
   /// Compares a head with the tree as it stands.

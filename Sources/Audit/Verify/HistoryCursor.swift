@@ -12,6 +12,8 @@ struct HistoryCursor {
   private(set) var holdsSought = false
   /// Whether something in it has a finding of its own.
   private(set) var isDamaged = false
+  /// Whether an epoch's line of one of its heads has a finding: one is enough.
+  private var isObjected = false
 
   init(reader: HistoryReader, paths: [String], sought: Checkpoint) {
     self.reader = reader
@@ -21,9 +23,10 @@ struct HistoryCursor {
 
   /// Returns the next head that can be compared with the tree, without taking it; nil at the end.
   ///
-  /// What cannot be compared is reported to `findings` and passed over.
+  /// What cannot be compared is reported to `findings` and passed over. Of heads above `size`, which
+  /// a writer publishes meanwhile, the epochs are not known yet.
   mutating func peek(
-    key: VerifierKey?, findings: inout [LogReport.Finding]
+    signers: HeadSigners, upTo size: Int64, findings: inout [LogReport.Finding]
   ) -> Derivation.Claim? {
     while next == nil, !isAtEnd {
       switch reader.next() {
@@ -37,19 +40,21 @@ struct HistoryCursor {
         isDamaged = true
         findings.append(.init(.unreadable, path: path, "it could not be read"))
       case .note(let note, let path)?:
-        take(note, path: path, key: key, findings: &findings)
+        take(note, path: path, signers: signers, upTo: size, findings: &findings)
       }
     }
     return next
   }
 
-  /// Takes the head that ``peek(key:findings:)`` returned.
+  /// Takes the head that ``peek(signers:upTo:findings:)`` returned.
   mutating func drop() { next = nil }
 
   private mutating func take(
-    _ note: SignedNote, path: String, key: VerifierKey?, findings: inout [LogReport.Finding]
+    _ note: SignedNote, path: String, signers: HeadSigners, upTo size: Int64,
+    findings: inout [LogReport.Finding]
   ) {
-    guard let head = try? LogHead(note, key: key), head.checkpoint.origin == sought.origin else {
+    guard let head = try? LogHead(note, key: signers.key), head.checkpoint.origin == sought.origin
+    else {
       // Once is enough: a history of another log holds as many as it has heads.
       if !isDamaged {
         findings.append(
@@ -67,6 +72,10 @@ struct HistoryCursor {
       }
       isDamaged = true
       return
+    }
+    if head.size <= size, let objection = signers.objection(to: head), !isObjected {
+      isObjected = true
+      findings.append(objection.finding(in: path))
     }
     last = head
     if head.checkpoint == sought { holdsSought = true }

@@ -7,7 +7,7 @@ import Threading
 /// Holds what was found so far; reading blocks, so it has a thread of its own.
 actor LogExamination {
   private let executor: BlockingExecutor
-  private let verifier: LogVerifier
+  let verifier: LogVerifier
   private let anchors: [LogHead]
   let reader: any LogFolderReader
 
@@ -19,7 +19,17 @@ actor LogExamination {
   /// publication does not take them away meanwhile.
   var pinned: [String: [UInt8]] = [:]
 
-  private var byEntries = Derivation()
+  /// What the heads' lines are held against.
+  var signers: HeadSigners
+  /// Trees that epoch notes speak of, ascending; those compared already are taken away.
+  var epochClaims: [Derivation.Claim] = []
+  /// Where the log or the check begins: see `LeftEdge.swift`.
+  var leftEdge = LeftEdge()
+  /// Entries whose bytes other files speak of, by index.
+  var wanted: Set<Int64> = []
+  private(set) var kept: [Int64: [UInt8]] = [:]
+
+  private(set) var byEntries = Derivation()
   /// Its own from the first bundle on that differs from its tile.
   private var byTiles: Derivation?
   /// The first bundle that differs from its tile, and where.
@@ -29,7 +39,7 @@ actor LogExamination {
   private var absent = 0
   /// After so many the log is taken to end: a head that nobody signed may claim any size.
   private static let maximumAbsent = 4096
-  private var lastHash = SHA256Digest(bytes: Array(repeating: 0, count: 32))
+  private var lastHash: SHA256Digest? = SHA256Digest(bytes: Array(repeating: 0, count: 32))
   private var chainBreak: ChainBreak?
   private var nonCanonical: Int64?
   private var otherVersions = 0
@@ -56,6 +66,7 @@ actor LogExamination {
     }
     self.verifier = verifier
     self.anchors = anchors
+    signers = HeadSigners(key: verifier.key, keyring: .unusable)
     self.reader = reader
   }
 
@@ -67,14 +78,21 @@ actor LogExamination {
     openHistory(of: checkpoint.checkpoint)
     let head = newestHead(checkpoint)
     size = head.size
+    readKeyring(head: head)
+    judgeEpochs(of: checkpoint, in: "checkpoint")
+    findLeftEdge(head: head)
     if !pinRightEdge(of: head.size), !isLastAttempt, try checkpointBytes() != bytes { return nil }
     startWithEmptyTree(head)
+    takeUpLeftEdge(head)
     try await checkBundles(head, progress: progress)
     byEntries.finish(tile: { storedTileDamage($0) })
     byTiles?.finish(tile: { storedTileDamage($0) })
     conclude(head)
     checkRest()
+    checkCertification()
     checkAge()
+    // Pruned meanwhile: what is missing now was there when the minimum was read.
+    if !isLastAttempt, !findings.isEmpty, leftEdge.hasMoved(in: reader) { return nil }
     return report(head: head)
   }
 
@@ -176,7 +194,7 @@ actor LogExamination {
   /// Heads of sizes up to `size` that were not compared yet, ascending.
   private func claims(upTo size: Int64, head: LogHead) -> [Derivation.Claim] {
     var claims: [Derivation.Claim] = []
-    while let claim = history?.peek(key: verifier.key, findings: &findings),
+    while let claim = history?.peek(signers: signers, upTo: self.size, findings: &findings),
       claim.head.size <= size
     {
       // A head published twice, with nothing between, is compared once.
@@ -186,23 +204,33 @@ actor LogExamination {
       }
       history?.drop()
     }
+    while let claim = epochClaims.first, claim.head.size <= size {
+      claims.append(claim)
+      epochClaims.removeFirst()
+    }
     let start = size == 0 ? 0 : (size - 1) / 256 * 256 + 1
     let given = anchors.filter { (start...size).contains($0.size) && $0.size <= head.size }
     claims += given.map { Derivation.Claim(head: $0, source: .anchor) }
-    return claims.sorted { $0.head.size < $1.head.size }
+    // Of one size those that somebody signed: they are evidence.
+    return claims.sorted { left, right in
+      (left.head.size, left.head.isVerified ? 0 : 1)
+        < (right.head.size, right.head.isVerified ? 0 : 1)
+    }
   }
 
   private func checkBundles(
     _ head: LogHead, progress: @Sendable (LogVerifier.Progress) -> Void
   ) async throws {
     let size = head.size
+    let first = leftEdge.firstBundle
     let count = (size + 255) / 256
     let sliceWidth: Int64 = 8
-    let slices = (count + sliceWidth - 1) / sliceWidth
+    let slices = (count - first + sliceWidth - 1) / sliceWidth
     var workers: [BundleWorker] = []
     for _ in 0..<max(1, verifier.workers) {
       workers.append(
-        try BundleWorker(reader: reader, format: verifier.format, pinned: pinned))
+        try BundleWorker(
+          reader: reader, format: verifier.format, pinned: pinned, wanted: wanted))
     }
     try await withThrowingTaskGroup(of: (Int64, [BundleReport]).self) { group in
       var next: Int64 = 0
@@ -210,7 +238,8 @@ actor LogExamination {
         guard next < slices, absent < Self.maximumAbsent else { return }
         let slice = next
         next += 1
-        let numbers = (slice * sliceWidth)..<min(count, (slice + 1) * sliceWidth)
+        let start = first + slice * sliceWidth
+        let numbers = start..<min(count, start + sliceWidth)
         let paths = numbers.compactMap { TilePath.bundle($0, inLogOf: size) }
         let worker = workers[Int(slice) % workers.count]
         group.addTask { (slice, await worker.check(paths)) }
@@ -226,11 +255,54 @@ actor LogExamination {
           for report in reports { merge(report, head: head) }
           expected += 1
           start()
-          progress(
-            LogVerifier.Progress(entries: min(size, expected * sliceWidth * 256), of: size))
+          tell(progress, bundles: min(count, first + expected * sliceWidth), head: head)
         }
       }
     }
+  }
+
+  /// Goes on by the bundles that are not looked at, as far as the tiles of level 1 know them.
+  private func takeUpLeftEdge(_ head: LogHead) {
+    guard leftEdge.firstBundle > 0 else { return }
+    var tile: (number: Int64, hashes: [SHA256Digest])?
+    for number in 0..<leftEdge.firstBundle {
+      if tile?.number != number / 256 {
+        let path = TilePath.tile(1, number / 256, inTreeOf: size)
+        // One that is not there, or of another form, ends the tree here.
+        let stored = path.flatMap { path in
+          content(path).flatMap { try? Tile(path, parsing: $0) }
+        }
+        tile = (number / 256, stored?.hashes ?? [])
+      }
+      let column = Int(number % 256)
+      let root = tile.flatMap { $0.hashes.count > column ? $0.hashes[column] : nil }
+      byEntries.extend(
+        bySubtree: root, claims: claims(upTo: (number + 1) * 256, head: head),
+        tile: { storedTileDamage($0) })
+      guard root != nil else {
+        find(
+          .init(
+            .altered, kind: .removed, index: number * 256,
+            path: TilePath.tile(1, number / 256, inTreeOf: size).map { "\($0)" },
+            "it is needed for what lies before the first entry that was looked at"))
+        return
+      }
+    }
+    lastHash = nil
+  }
+
+  /// Says how far the check is, and what can be gone on from as long as nothing was found.
+  private func tell(
+    _ progress: @Sendable (LogVerifier.Progress) -> Void, bundles: Int64, head: LogHead
+  ) {
+    let isSound =
+      findings.isEmpty && byTiles == nil && byEntries.isWhole && chainBreak == nil
+      && nonCanonical == nil && byEntries.contradiction == nil
+    let part =
+      isSound
+      ? VerifiedPart(
+        entries: byEntries.frontier.size, root: byEntries.frontier.root, head: head.note) : nil
+    progress(LogVerifier.Progress(entries: min(size, bundles * 256), of: size, verified: part))
   }
 
   /// Takes up the next bundle, in order.
@@ -254,6 +326,7 @@ actor LogExamination {
       by: report.found, width: width, root: report.root, claims: claims,
       tile: { storedTileDamage($0) })
     followChain(report)
+    kept.merge(report.kept) { $1 }
     if !report.found.isEmpty { lastPresent = report.path.number }
     if case .missing = report.entries { absent += 1 } else { absent = 0 }
     if case .long = report.entries, surplus == nil {
@@ -324,10 +397,11 @@ actor LogExamination {
     let tilesHold = tiles.isWhole && tiles.frontier.root == head.root
     if entriesHold {
       concludeFromEntries()
+      checkWanted()
     } else if tilesHold {
       concludeBesideTiles(head)
       if let damage = tiles.tileDamage { find(damage) }
-    } else {
+    } else if byEntries.isWhole || byEntries.frontier.size >= leftEdge.firstIndex {
       concludeByChain(head)
     }
     let authority = entriesHold ? byEntries : tilesHold ? tiles : nil
@@ -454,7 +528,9 @@ actor LogExamination {
   }
 
   private func concludeHistory() {
-    while history?.peek(key: verifier.key, findings: &findings) != nil { history?.drop() }
+    while history?.peek(signers: signers, upTo: size, findings: &findings) != nil {
+      history?.drop()
+    }
     // Publishing puts a head into the history before it becomes the checkpoint.
     guard let history, !history.isDamaged, !history.holdsSought else { return }
     find(
@@ -500,12 +576,13 @@ actor LogExamination {
 
   /// Reports a head that the tree contradicts, though they share the first `shared` entries.
   private func find(_ claim: Derivation.Claim, sharing shared: Int64, head: LogHead) {
-    let path: String? =
+    let (whose, path): (String, String?) =
       switch claim.source {
-      case .history(let path): path
-      case .anchor: nil
+      case .history(let path): ("the history", path)
+      case .anchor: ("your anchor", nil)
+      case .keyring: ("an epoch's key", Keyring.path)
+      case .earlierRun: ("what you verified before", nil)
       }
-    let whose = path == nil ? "your anchor" : "the history"
     let (first, last) = (shared, max(shared, claim.head.size - 1))
     if claim.head.isVerified && head.isVerified {
       evidence = [claim.head.note, head.note]

@@ -31,6 +31,18 @@ struct LogHead: Sendable {
     }
   }
 
+  /// Takes a head that something other than a checkpoint's note says.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: of a size below 2^61.
+  ///   - note: what says so.
+  ///   - isVerified: whether the lines of the note were found to hold.
+  init(_ checkpoint: Checkpoint, in note: SignedNote, isVerified: Bool) {
+    self.checkpoint = checkpoint
+    self.note = note
+    self.isVerified = isVerified
+  }
+
   var size: Int64 { checkpoint.size }
   var root: SHA256Digest { checkpoint.root }
 }

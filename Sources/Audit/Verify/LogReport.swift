@@ -87,10 +87,12 @@ public struct LogReport: Sendable {
         "Intact: \(name) has \(entries); your anchor confirms the first \(anchoredSize ?? 0)"
         + "\(anchoredTime.map { ", up to \($0.rfc3339)" } ?? ""), and \(tail)."
     case .unanchored:
-      let lack =
+      let uncertified = findings.first { $0.verdict == .unanchored }
+      let unasked =
         isSigned
         ? "no checkpoint kept outside the log was given, so entries cut off its end would not show"
         : "no verifier key was given, so nobody vouches for it"
+      let lack = uncertified?.detail ?? unasked
       return "Unanchored: \(name) has \(entries) that match its own head, but \(lack)."
     case .stale:
       let age = lastTime.map { "was taken at \($0.rfc3339)" } ?? "has no time that can be read"

@@ -11,11 +11,23 @@ public struct LogVerifier: Sendable {
   public struct Progress: Sendable {
     public let entries: Int64
     public let of: Int64
+    /// What another run may go on from; nil once something was found.
+    public let verified: VerifiedPart?
   }
 
   /// The log's key, by another way than the log; without it the verdict is never better than
   /// ``Verdict/unanchored``.
   public var key: VerifierKey?
+  /// The root key, by another way than the log: then every epoch must be certified by it.
+  ///
+  /// Says nothing without ``key``.
+  public var rootKey: VerifierKey?
+  /// What an earlier run verified: only what came after it is looked at.
+  ///
+  /// Its head counts as an anchor.
+  public let earlierRun: VerifiedPart?
+  /// The size of the anchor to begin at: bundles wholly below it are not looked at.
+  public let firstSize: Int64
   /// How old the newest entry may be, in milliseconds, and what time it is.
   public var maximumAge: (milliseconds: Int64, now: Timestamp)?
   public var format = EntryFormat.callVault
@@ -27,16 +39,26 @@ public struct LogVerifier: Sendable {
   /// - Parameters:
   ///   - key: the log's key.
   ///   - anchors: heads of the log that were kept outside it, as signed notes.
+  ///   - from: an anchor too; what lies before it is taken to have been verified.
+  ///   - earlierRun: what an earlier run found, of the same log.
   /// - Throws: ``AuditError/Code/notAuthentic`` if the key is not of a log, or an anchor is not
   ///   signed by it; ``AuditError/Code/malformed`` if one is no checkpoint. Both are mistakes of
   ///   the caller and say nothing about the log.
-  public init(key: VerifierKey?, anchors: [[UInt8]] = []) throws(AuditError) {
+  public init(
+    key: VerifierKey?, anchors: [[UInt8]] = [], from: [UInt8]? = nil,
+    earlierRun: VerifiedPart? = nil
+  ) throws(AuditError) {
     if let key, key.type != .ed25519 {
       throw AuditError(.notAuthentic, during: "taking a key that is not a log's")
     }
     self.key = key
     var heads: [LogHead] = []
     for anchor in anchors { heads.append(try LogHead(parsing: anchor, key: key)) }
+    let first = try from.map { note throws(AuditError) in try LogHead(parsing: note, key: key) }
+    if let first { heads.append(first) }
+    firstSize = first?.size ?? 0
+    if let earlierRun { heads.append(try LogHead(earlierRun.head, key: key)) }
+    self.earlierRun = earlierRun
     self.anchors = heads.sorted { $0.size < $1.size }
   }
 

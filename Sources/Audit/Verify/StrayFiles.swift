@@ -6,7 +6,8 @@ extension LogExamination {
       for item in try reader.list("") ?? [] {
         switch item.name {
         case "checkpoint" where !item.isFolder, HistoryReader.folder where item.isFolder,
-          "tile" where item.isFolder, "keyring":
+          "tile" where item.isFolder, Keyring.path where !item.isFolder,
+          MinimumIndex.path where !item.isFolder:
           break
         default: note("a file that does not belong to the log: \(item.name)")
         }
@@ -24,7 +25,9 @@ extension LogExamination {
           return
         }
         if path.width > current.width { beyond += 1 }
-        if isSound, path.width < current.width { compare(path, with: current) }
+        if isSound, path.width < current.width, !leftEdge.hides(path) {
+          compare(path, with: current)
+        }
       }
       if beyond > 0 { note("\(beyond) files were published beyond the newest head") }
     } catch {

@@ -22,6 +22,12 @@ struct AuditRoutes: Sendable {
       Route(
         "GET", "/v1/audit/checkpoints/{month}", .known(.auditRead), query: ["from"]
       ) { context in try await history(context) },
+      Route("GET", "/v1/audit/keyring", .known(.auditRead)) { context in
+        try await note(try await log.publishedKeyring(), context)
+      },
+      Route("GET", "/v1/audit/minimum", .known(.auditRead)) { context in
+        try await note(try await log.publishedMinimum(), context)
+      },
       Route("GET", "/v1/audit/tile/{…}", .known(.auditRead)) { context in try await tile(context) },
       Route("GET", "/v1/audit/proof/{index}", .known(.auditRead)) { context in
         try await proof(context)
@@ -57,6 +63,14 @@ struct AuditRoutes: Sendable {
     else { throw ProblemDetail.notFound }
     try await context.reply.send(
       200, type: "application/octet-stream", body: bytes, isStorable: true)
+  }
+
+  /// A signed text that the log publishes beside its head, if it has one.
+  private func note(_ bytes: [UInt8]?, _ context: RequestContext) async throws {
+    try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
+    guard let bytes else { throw ProblemDetail.notFound }
+    try await context.reply.send(
+      200, type: "text/plain; charset=utf-8", body: bytes, isStorable: true)
   }
 
   private func tile(_ context: RequestContext) async throws {

@@ -206,6 +206,23 @@ public final class KeyRing: Sendable {
     }
   }
 
+  /// Seals the seed of an epoch's key, for the place where it lies.
+  ///
+  /// - Throws: ``VaultError/Code/sealed``; ``VaultError/Code/unavailable``.
+  public func seal(epochSeed seed: borrowing SecretBytes) throws(VaultError) -> WrapRecord {
+    let state = try unsealed()
+    return try WrapRecord(
+      seed, id: .random(), use: .signingSeed, ownedBy: tenant, under: state.newest)
+  }
+
+  /// Opens what ``seal(epochSeed:)`` sealed.
+  ///
+  /// - Throws: ``VaultError/Code/tampered`` if the record was changed or is of another ring;
+  ///   ``VaultError/Code/sealed``.
+  public func epochSeed(_ record: WrapRecord) throws(VaultError) -> SecretBytes {
+    try open(record, as: .signingSeed, ownedBy: tenant)
+  }
+
   // MARK: inside
 
   func unsealed() throws(VaultError) -> RingState {

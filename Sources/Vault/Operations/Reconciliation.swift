@@ -108,6 +108,10 @@ extension Vault {
         outcome = .presumed
         result.presumedDisclosed += 1
         counters.count(.presumedDisclosed)
+      case .logPrune:
+        // What was to go may be gone, and the log goes on with it by itself.
+        outcome = .presumed
+        result.interrupted += 1
       default:
         result.interrupted += 1
       }

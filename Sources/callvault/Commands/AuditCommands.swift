@@ -59,7 +59,11 @@ enum AuditCommands {
     let note = try await client.get("/v1/audit/checkpoint").body
     let size = try treeSize(note)
     try makeFolder(folder)
-    let paths = try tilePaths(size: size)
+    // Both after the head: they may speak of more than it, and never of less.
+    let minimum = try await publishedNote("minimum", client)
+    let keyring = try await publishedNote("keyring", client)
+    let first = try minimum.map { bytes in try MinimumIndex(parsing: bytes, key: nil).index } ?? 0
+    let paths = try tilePaths(size: size, from: first)
     for (count, path) in paths.enumerated() {
       let bytes = try await client.get("/v1/audit/\(path)").body
       try write(bytes, to: path, below: folder)
@@ -67,12 +71,26 @@ enum AuditCommands {
         terminal.note("\(count + 1) of \(paths.count) files")
       }
     }
+    if let minimum { try write(minimum, to: MinimumIndex.path, below: folder) }
+    if let keyring { try write(keyring, to: Keyring.path, below: folder) }
     try await copyHistory(through: size, from: client, to: folder)
     try write(note, to: "checkpoint", below: folder)
     terminal.result(
       "\(size) entries in \(folder)",
       ["folder": .string(folder), "size": .integer(size), "files": .integer(Int64(paths.count))])
     return ExitCode.success.rawValue
+  }
+
+  /// A signed text beside the head, if the log has it.
+  private static func publishedNote(
+    _ name: String, _ client: ServiceClient
+  ) async throws(CommandFailure) -> [UInt8]? {
+    do {
+      return try await client.get("/v1/audit/\(name)").body
+    } catch {
+      guard error.code == .notFound else { throw error }
+      return nil
+    }
   }
 
   /// Copies the heads published up to the tree of `size` entries.
@@ -122,11 +140,13 @@ enum AuditCommands {
     return size
   }
 
-  /// Every tile and bundle of a tree of `size` entries, full ones before the right edge.
-  static func tilePaths(size: Int64) throws(CommandFailure) -> [String] {
+  /// Every tile and bundle of a tree of `size` entries, full ones before the right edge; of a log that
+  /// was pruned, those from the entry `minimum` on.
+  static func tilePaths(size: Int64, from minimum: Int64 = 0) throws(CommandFailure) -> [String] {
     var paths: [String] = []
     func add(_ level: TilePath.Level, _ count: Int64) throws(CommandFailure) {
-      for number in 0..<(count / 256) {
+      let isWhole = level != .entries && level != .hashes(0)
+      for number in (isWhole ? 0 : minimum / 256)..<(count / 256) {
         if let path = TilePath(level, number) { paths.append(path.description) }
       }
       let rest = Int(count % 256)

@@ -1,5 +1,6 @@
 import Audit
 import Drivers
+import Durable
 import Encoding
 import Threading
 
@@ -15,6 +16,9 @@ enum AuditVerifyCommand {
       .value("key", "VKEY", "the log's verifier key, which you got another way; or @FILE"),
       .value(
         "checkpoint", "FILE", "a checkpoint you kept earlier; may be repeated", repeated: true),
+      .value("root", "VKEY", "the root's verifier key: every epoch must be under it; or @FILE"),
+      .value("from", "FILE", "a checkpoint up to which you verified it before: go on from there"),
+      .value("resume", "FILE", "go on where this file says; it is kept up to date meanwhile"),
       .value("max-age", "24h", "how old the newest entry may be, such as 45m, 24h or 7d"),
     ],
     examples: [
@@ -39,6 +43,7 @@ enum AuditVerifyCommand {
       folder = try StorageLayout(root: dataDirectory(arguments)).log
     }
     let verifier = try makeVerifier(arguments)
+    let resumed = arguments.value("resume")
     let report: LogReport
     do {
       let told = Lock(ContinuousClock.now)
@@ -50,6 +55,10 @@ enum AuditVerifyCommand {
           return true
         }
         if isDue { terminal.note("\(progress.entries) of \(progress.of) entries") }
+        let isLast = progress.entries == progress.of
+        if let resumed, let part = progress.verified, isDue || isLast {
+          keep(part, in: resumed, terminal)
+        }
       }
     } catch {
       terminal.note("callvault: the verifier failed: \(error)")
@@ -60,35 +69,33 @@ enum AuditVerifyCommand {
   }
 
   private static func makeVerifier(_ arguments: Arguments) throws(CommandFailure) -> LogVerifier {
-    var key: VerifierKey?
-    if let given = arguments.value("key") {
-      var spelling = given
-      if given.hasPrefix("@") {
-        let bytes = try UserFile.whole(String(given.dropFirst()), limit: 4096)
-        spelling = String(
-          decoding: bytes.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self)
+    let key = try key("key", arguments)
+    let root = try Self.key("root", arguments)
+    if let root {
+      guard let key else { throw CommandFailure(.usage, "--root needs --key, too") }
+      guard root.name == Epoch.rootName(in: key.name) else {
+        throw CommandFailure(.usage, "--root is not a root key of the log of --key")
       }
-      guard let parsed = VerifierKey(spelling) else {
-        throw CommandFailure(
-          .usage,
-          "--key must be a verifier key as `init` printed it, such as "
-            + "example.org/callvault+1a2b3c4d+AZ…")
-      }
-      key = parsed
     }
     var anchors: [[UInt8]] = []
     for path in arguments.all("checkpoint") {
       anchors.append(try UserFile.whole(path, limit: 65_536))
     }
+    let from = try arguments.value("from").map { path throws(CommandFailure) in
+      try UserFile.whole(path, limit: 65_536)
+    }
+    let earlierRun = try earlierRun(arguments)
     var verifier: LogVerifier
     do {
-      verifier = try LogVerifier(key: key, anchors: anchors)
+      verifier = try LogVerifier(key: key, anchors: anchors, from: from, earlierRun: earlierRun)
+      verifier.rootKey = root
     } catch {
       throw CommandFailure(
         .usage,
         error.code == .notAuthentic
-          ? "a --checkpoint is not signed by the --key, or the key is not a log's"
-          : "a --checkpoint cannot be read: it must be a signed note as the log publishes it")
+          ? "a --checkpoint, --from or --resume is not signed by the --key, or the key is not a log's"
+          : "a --checkpoint or --from cannot be read: it must be a signed note as the log publishes it"
+      )
     }
     if let text = arguments.value("max-age") {
       guard let seconds = DurationText.seconds(text) else {
@@ -98,6 +105,48 @@ enum AuditVerifyCommand {
       verifier.maximumAge = (milliseconds: seconds * 1000, now: now)
     }
     return verifier
+  }
+
+  private static func key(
+    _ option: String, _ arguments: Arguments
+  ) throws(CommandFailure) -> VerifierKey? {
+    guard let given = arguments.value(option) else { return nil }
+    var spelling = given
+    if given.hasPrefix("@") {
+      let bytes = try UserFile.whole(String(given.dropFirst()), limit: 4096)
+      spelling = String(decoding: bytes.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self)
+    }
+    guard let key = VerifierKey(spelling) else {
+      throw CommandFailure(
+        .usage,
+        "--\(option) must be a verifier key as `init` printed it, such as "
+          + "example.org/callvault+1a2b3c4d+AZ…")
+    }
+    return key
+  }
+
+  /// What an earlier run left; nil before the first.
+  private static func earlierRun(
+    _ arguments: Arguments
+  ) throws(CommandFailure) -> VerifiedPart? {
+    guard let path = arguments.value("resume") else { return nil }
+    do {
+      return try VerifiedPart(
+        parsing: try AtomicFile.read(
+          path, limit: VerifiedPart.maximumByteCount, on: LinuxFileSystem()))
+    } catch let error as DurableError where error.code == .notFound {
+      return nil
+    } catch {
+      throw CommandFailure(.usage, "\(path) is no file that `--resume` wrote: \(error)")
+    }
+  }
+
+  private static func keep(_ part: VerifiedPart, in path: String, _ terminal: Terminal) {
+    do {
+      try AtomicFile.write(part.encoded, to: path, on: LinuxFileSystem())
+    } catch {
+      terminal.note("\(path) cannot be written, so another run begins where this one did: \(error)")
+    }
   }
 
   private static func text(_ report: LogReport) -> String {

@@ -50,6 +50,7 @@ enum DoctorCommand {
           "to check every page, stop the service and run doctor again"))
     }
     await log(layout, &findings)
+    epochs(layout, keys: keys, &findings)
     tell(findings, terminal)
     if findings.contains(where: { $0.state == .damaged }) { return ExitCode.damaged.rawValue }
     return findings.contains { $0.state == .red }
@@ -371,6 +372,41 @@ enum DoctorCommand {
             "stop the service and restore catalog and log from one instant")
           : Finding(
             "catalog", .red, CommandFailure.chain(error), "see that this user may read the data"))
+    }
+  }
+
+  /// The root key must be away, and must have signed.
+  private static func epochs(
+    _ layout: StorageLayout, keys: String, _ findings: inout [Finding]
+  ) {
+    for path in Set([keys + "/log-root.key", layout.keys + "/log-root.key"]).sorted()
+    where MachineFacts.file(path) != nil {
+      findings.append(
+        Finding(
+          "log root", .warning, "the log's root key lies on this machine (\(path))",
+          "take it away: whoever takes the machine could vouch for a second past"))
+    }
+    do {
+      let keyring = try Keyring(
+        parsing: try AtomicFile.read(
+          layout.log + "/" + Keyring.path, limit: Keyring.maximumByteCount, on: LinuxFileSystem()))
+      guard let last = keyring.epochs.last else { return }
+      let isCertified = keyring.certified(by: last.epoch.rootKey).last == true
+      findings.append(
+        isCertified
+          ? Finding(
+            "log keys", .good, "epoch \(last.epoch.number) signs, and the root vouches for it")
+          : Finding(
+            "log keys", .warning,
+            "the root has not signed epoch \(last.epoch.number), which signs the log",
+            "bring the root key here for: callvault keys certify --root-key FILE"))
+    } catch let error as DurableError where error.code == .notFound {
+      findings.append(
+        Finding(
+          "log keys", .warning, "only the log's own key signs it; there is no root key",
+          "make one: callvault keys root --root-key FILE"))
+    } catch {
+      findings.append(Finding("log keys", .red, "log/keyring cannot be read: \(error)"))
     }
   }
 

@@ -16,6 +16,10 @@ enum InitCommand {
     summary: "make a vault: keys, log, catalog and settings",
     options: [
       .value("keys", "DIR", "where root.key goes; it belongs on another volume than the data"),
+      .value(
+        "root-key", "FILE",
+        "where the log's own root key goes, to be taken off the machine; KEYS/log-root.key if not given"
+      ),
       .value("passphrase-file", "FILE", "derive the root key from this file's first line instead"),
       .value(
         "host", "NAME", "the host name in the log's name for ever; this machine's if not given"),
@@ -28,7 +32,8 @@ enum InitCommand {
     ],
     discussion: [
       "Prints the log's name and its verifier key. Give the verifier key to whoever will audit you, "
-        + "now and by another way than this machine.",
+        + "now and by another way than this machine. Give them the root's as well, and take its file "
+        + "(--root-key) off this machine: it is needed once a year, and after a restore.",
       "Whoever runs this is the administrator on this machine, by user id.",
     ]
   ) { arguments, terminal in
@@ -44,7 +49,11 @@ enum InitCommand {
       return try absolutePath(path)
     }
     let keys = arguments.value("keys") ?? layout.keys
+    let rootKey = arguments.value("root-key") ?? keys + "/log-root.key"
     try checkThatNothingIsThere(layout, keys: keys)
+    guard MachineFacts.file(rootKey) == nil else {
+      throw CommandFailure(.conflict, "\(rootKey) exists already; nothing was changed")
+    }
     do {
       _ = try ProcessHardening.apply()
     } catch {
@@ -52,7 +61,8 @@ enum InitCommand {
     }
     do {
       return try await make(
-        layout, host: host, keys: keys, passphraseFile: passphraseFile, telling: terminal)
+        layout, host: host, keys: keys, rootKey: rootKey, passphraseFile: passphraseFile,
+        telling: terminal)
     } catch {
       // The place was empty, so whatever is in it now was begun here; deleting a key by itself is
       // nothing a program should do.
@@ -64,7 +74,8 @@ enum InitCommand {
   }
 
   private static func make(
-    _ layout: StorageLayout, host: String, keys: String, passphraseFile: String?,
+    _ layout: StorageLayout, host: String, keys: String, rootKey: String,
+    passphraseFile: String?,
     telling terminal: Terminal
   ) async throws -> Int32 {
     let root = layout.root
@@ -94,19 +105,27 @@ enum InitCommand {
       custodian: Unsealing.custodian(keys: settings.keys, passphraseFile: passphraseFile),
       store: Unsealing.store(layout),
       at: Timestamp(milliseconds: SystemClock().read().milliseconds))
+    let logRoot = try LogRootFile.make(rootKey, for: settings.origin, in: layout)
     // Opening it once writes the genesis of the log; closing it, log.stop.
     let opened = try await OpenedVault(root: root, lock: lock, settings: settings, ring: ring)
     await opened.close()
+    _ = try LogRootFile.certify(with: logRoot, layout, isClosed: true)
     // Last: a directory with settings is a vault, and one without is not.
     try AtomicFile.write(
       Array(settings.text.utf8), to: layout.configuration, mode: .privateFile, on: files)
     let verifierKey = opened.log.verifierKey.description
+    let rootVerifierKey = logRoot.verifierKey.description
+    terminal.note(
+      "Take \(rootKey) off this machine: it vouches for the log's daily keys, and nothing here needs "
+        + "it before next year.")
     warn(layout, settings, hasPassphrase: passphraseFile != nil, terminal)
     terminal.result(
-      "origin        \(settings.origin)\nverifier key  \(verifierKey)\n\n"
+      "origin        \(settings.origin)\nverifier key  \(verifierKey)\n"
+        + "root key      \(rootVerifierKey)\n\n"
         + "Next: callvault serve --data \(root)",
       [
         "origin": .string(settings.origin), "verifier_key": .string(verifierKey),
+        "root_key": .string(rootVerifierKey), "root_key_file": .string(rootKey),
         "tenant": .string(settings.tenant.description), "data": .string(root),
         "keys": .string(settings.keys),
       ])

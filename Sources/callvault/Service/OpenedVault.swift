@@ -48,7 +48,8 @@ final class OpenedVault: Sendable {
     let signer = try NoteSigner(name: settings.origin, seed: ring.logSigningSeed())
     let log = try await AuditLog.open(
       try settings.logConfiguration(), store: FileLogStore(layout, on: files), signer: signer,
-      openings: ring, subjects: catalog, clock: clock)
+      openings: ring, subjects: catalog, clock: clock,
+      epochs: try FileEpochKeys(layout, ring: ring, on: files))
     let vault = try await Vault.open(
       try settings.vaultConfiguration(),
       policy: AccessPolicy(

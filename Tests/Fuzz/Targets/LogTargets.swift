@@ -57,6 +57,13 @@ extension FuzzTarget {
     oneSpelling(
       "tlog-proof", parse: { try TLogProof(parsing: $0) },
       encode: { $0.encoded }),
+    oneSpelling("keyring", parse: { try Keyring(parsing: $0) }, encode: { $0.encoded }),
+    oneSpelling("verified-part", parse: { try VerifiedPart(parsing: $0) }, encode: { $0.encoded }),
+    FuzzTarget("minimum") { bytes in
+      guard let minimum = try? MinimumIndex(parsing: bytes, key: nil) else { return .refused }
+      return bytes.starts(with: minimum.text + [0x0a])
+        ? .accepted : .broken("a minimum index with a second spelling")
+    },
     FuzzTarget("history") { bytes in
       var reader = HistoryReader(OneFile(bytes: bytes), paths: ["checkpoints/2026-11"][...])
       var again: [UInt8] = []
