@@ -45,7 +45,7 @@ let outside: [Target] = [
     name: "Drivers",
     dependencies: [
       "Vault", "Audit", "Encoding", "Threading", "Cryptography", "Durable", "Database",
-      "AudioProbe",
+      "AudioProbe", "HTTPClient",
     ]),
   .target(
     name: "Adapters",

@@ -24,6 +24,10 @@ public struct AuditError: Error, CustomStringConvertible {
     /// A place in the log that something outside relies on is not in this log: one of the two was
     /// brought back from an older copy.
     case inconsistent
+    /// An anchor knows of more entries than the log has: it was brought back from an older copy.
+    case behindAnchor
+    /// An anchor holds a head that we signed and that this log contradicts.
+    case forked
   }
   public let code: Code
   /// The operation that failed, in words for a log line.

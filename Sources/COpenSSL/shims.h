@@ -6,8 +6,10 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <openssl/ts.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -22,3 +24,4 @@ static inline void callvault_tls_server_options(SSL_CTX *context) {
   SSL_CTX_set_num_tickets(context, 0);
 }
 static inline EVP_PKEY *callvault_new_p256_key(void) { return EVP_EC_gen("P-256"); }
+static inline void callvault_openssl_free(void *memory) { OPENSSL_free(memory); }

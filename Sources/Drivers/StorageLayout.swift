@@ -15,6 +15,7 @@ public struct StorageLayout: Sendable {
   public var objects: String { root + "/objects" }
   public var journal: String { root + "/journal" }
   public var log: String { root + "/log" }
+  public var anchors: String { root + "/anchors" }
   public var openings: String { root + "/openings" }
   public var keys: String { root + "/keys" }
   /// Live epoch keys of the log, which nothing copies.

@@ -4,6 +4,9 @@ public enum Endpoint: Sendable, Equatable {
   ///
   /// Clear `http` is accepted for this machine only: a token must not travel in the open.
   case server(origin: String, trust: Trust)
+  /// An origin where clear `http` is accepted for any machine: for what is public both ways and
+  /// whose answers are signed, never with a token.
+  case openServer(origin: String, trust: Trust)
   /// A unix socket, where the kernel vouches for both ends.
   case socket(path: String)
 

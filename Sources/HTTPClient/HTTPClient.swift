@@ -27,7 +27,11 @@ public actor HTTPClient {
   ///   - idleSeconds: how long the server may send and take nothing before the request fails.
   /// - Throws: ``HTTPClientError/Code/unusable`` for an origin that is not one.
   public init(_ endpoint: Endpoint, idleSeconds: Int = 120) throws(HTTPClientError) {
-    if case .server(let origin, _) = endpoint { try Self.check(origin) }
+    switch endpoint {
+    case .server(let origin, _): try Self.check(origin, clearTextElsewhere: false)
+    case .openServer(let origin, _): try Self.check(origin, clearTextElsewhere: true)
+    case .socket: break
+    }
     self.endpoint = endpoint
     self.idleSeconds = idleSeconds
     handle = try EasyHandle()
@@ -89,8 +93,11 @@ public actor HTTPClient {
     }
   }
 
-  /// An origin is a scheme and an authority without a user; clear text stays on this machine.
-  private static func check(_ origin: String) throws(HTTPClientError) {
+  /// An origin is a scheme and an authority without a user; clear text stays on this machine unless
+  /// it may leave.
+  private static func check(
+    _ origin: String, clearTextElsewhere: Bool
+  ) throws(HTTPClientError) {
     let clear = "http://"
     let secure = "https://"
     let isClear = origin.hasPrefix(clear)
@@ -103,7 +110,10 @@ public actor HTTPClient {
     }
     let name = String(Substring(authority))
     let here = ["localhost", "127.0.0.1", "[::1]"]
-    guard !isClear || here.contains(where: { name == $0 || name.hasPrefix($0 + ":") }) else {
+    guard
+      clearTextElsewhere || !isClear
+        || here.contains(where: { name == $0 || name.hasPrefix($0 + ":") })
+    else {
       throw HTTPClientError(.unusable, during: "using http without TLS for another machine")
     }
   }

@@ -119,7 +119,7 @@ final class Transfer {
       request.target.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != 0x23 })
     else { throw HTTPClientError(.unusable, during: "reading the target of a request") }
     switch endpoint {
-    case .server(let origin, let trust):
+    case .server(let origin, let trust), .openServer(let origin, let trust):
       try handle.set(CURLOPT_URL, origin + request.target)
       try handle.set(CURLOPT_PROTOCOLS_STR, "http,https")
       try handle.set(CURLOPT_NOPROXY, "localhost,127.0.0.1,::1")

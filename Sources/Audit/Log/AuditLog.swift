@@ -95,19 +95,23 @@ public actor AuditLog {
   ///   - subjects: the catalog's counts.
   ///   - clock: gives each entry its time.
   ///   - epochKeys: the keys that sign beside the log's; nil for a log without a root key.
+  ///   - anchors: heads of this log that are kept outside it, compared before anything is written.
   /// - Returns: the log, which commits from now on; ``run()`` publishes it.
   /// - Throws: ``AuditError/Code/damaged`` or ``AuditError/Code/notAuthentic`` if what is stored is
   ///   not what was written, ``AuditError/Code/inconsistent`` if the ledger counts to a place that
-  ///   this log does not have, ``AuditError/Code/unavailable`` if it cannot be read or written.
+  ///   this log does not have, ``AuditError/Code/behindAnchor`` or ``AuditError/Code/forked`` if an
+  ///   anchor contradicts it, ``AuditError/Code/unavailable`` if it cannot be read or written.
   public static func open(
     _ configuration: LogConfiguration, store: any LogStore, signer: consuming NoteSigner,
     openings: any OpeningSealer, subjects: any SubjectLedger, clock: any WallClock,
-    epochs epochKeys: (any EpochKeys)? = nil
+    epochs epochKeys: (any EpochKeys)? = nil,
+    anchors: [VerifiedCheckpoint] = []
   ) async throws(AuditError) -> AuditLog {
     guard signer.verifierKey.name == configuration.origin else {
       throw AuditError(.invalidDraft, during: "opening a log under another name than its key's")
     }
     let recovery = try await LogRecovery(from: store, key: signer.verifierKey)
+    try await recovery.compare(with: anchors, in: store)
     let history = LogHistory(recovery, store: store)
     let minimum = try await minimum(in: store, key: signer.verifierKey)
     let intents = try await history.openIntents(from: minimum?.index ?? 0)

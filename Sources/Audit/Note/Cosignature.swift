@@ -9,6 +9,11 @@ public struct Cosignature: Hashable, Sendable {
   /// Ed25519 over ``message(_:_:)``.
   public let signature: [UInt8]
 
+  init(seconds: Int64, signature: [UInt8]) {
+    self.seconds = seconds
+    self.signature = signature
+  }
+
   /// Reads what follows the key id on a witness's line; nil for another length or a time above
   /// 2^63 − 1.
   public init?(parsing bytes: [UInt8]) {

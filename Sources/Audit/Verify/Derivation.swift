@@ -100,7 +100,9 @@ struct Derivation {
   mutating func judge(_ claim: Claim) {
     if claim.head.root == frontier.root {
       if frontier.size > lastMatch { (matchBeforeLast, lastMatch) = (lastMatch, frontier.size) }
-      if claim.source == .anchor { lastAnchorMatch = max(lastAnchorMatch, frontier.size) }
+      if claim.source == .anchor, claim.head.isAnchoring {
+        lastAnchorMatch = max(lastAnchorMatch, frontier.size)
+      }
     } else if contradiction == nil {
       contradiction = claim
       matchBeforeContradiction = lastMatch < frontier.size ? lastMatch : matchBeforeLast

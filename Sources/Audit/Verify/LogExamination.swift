@@ -8,6 +8,7 @@ import Threading
 actor LogExamination {
   private let executor: BlockingExecutor
   let verifier: LogVerifier
+  /// By size, ascending.
   private let anchors: [LogHead]
   let reader: any LogFolderReader
 
@@ -68,6 +69,8 @@ actor LogExamination {
     self.anchors = anchors
     signers = HeadSigners(key: verifier.key, keyring: .unusable)
     self.reader = reader
+    findings = verifier.assessment?.findings ?? []
+    notes = verifier.assessment?.notes ?? []
   }
 
   /// Runs once; nil if the head moved while the right edge was read.
@@ -90,6 +93,7 @@ actor LogExamination {
     conclude(head)
     checkRest()
     checkCertification()
+    checkStamps()
     checkAge()
     // Pruned meanwhile: what is missing now was there when the minimum was read.
     if !isLastAttempt, !findings.isEmpty, leftEdge.hasMoved(in: reader) { return nil }
@@ -209,7 +213,7 @@ actor LogExamination {
       epochClaims.removeFirst()
     }
     let start = size == 0 ? 0 : (size - 1) / 256 * 256 + 1
-    let given = anchors.filter { (start...size).contains($0.size) && $0.size <= head.size }
+    let given = anchors.sized(start...size).filter { $0.size <= head.size }
     claims += given.map { Derivation.Claim(head: $0, source: .anchor) }
     // Of one size those that somebody signed: they are evidence.
     return claims.sorted { left, right in
@@ -413,7 +417,7 @@ actor LogExamination {
         find(.init(head: anchor, source: .anchor), sharing: 0, head: head)
       }
     }
-    for anchor in anchors where anchor.size > head.size {
+    if let anchor = anchors.last, anchor.size > head.size {
       find(
         .init(
           .behindAnchor, index: head.size,
@@ -644,7 +648,9 @@ actor LogExamination {
     return LogReport(
       verdict: Verdict.worst(of: verdicts), origin: head?.checkpoint.origin, size: size,
       isSigned: isSigned, anchoredSize: confirmed > 0 ? confirmed : nil,
-      anchoredTime: anchoredTime, lastTime: lastTime,
+      anchoredTime: anchoredTime,
+      anchoredAt: confirmed > 0 ? verifier.assessment?.seconds(confirming: confirmed) : nil,
+      lastTime: lastTime,
       findings: ordered.prefix(LogReport.maximumFindings).map(\.element), notes: notes,
       evidence: evidence)
   }

@@ -6,6 +6,8 @@ struct LogHead: Sendable {
   let note: SignedNote
   /// False only when there is no key to check it with.
   let isVerified: Bool
+  /// Whether a head from outside confirms the log; false for one that only the log's key signed.
+  var isAnchoring = true
 
   /// Reads a head, and checks it if there is a key.
   ///
@@ -45,4 +47,20 @@ struct LogHead: Sendable {
 
   var size: Int64 { checkpoint.size }
   var root: SHA256Digest { checkpoint.root }
+}
+
+extension [LogHead] {
+  /// Those of a size in `range`, of heads in ascending order of size.
+  func sized(_ range: ClosedRange<Int64>) -> ArraySlice<LogHead> {
+    func first(from size: Int64) -> Int {
+      var (low, high) = (0, count)
+      while low < high {
+        let middle = (low + high) / 2
+        if self[middle].size >= size { high = middle } else { low = middle + 1 }
+      }
+      return low
+    }
+    let start = first(from: range.lowerBound)
+    return self[start..<Swift.max(start, first(from: range.upperBound + 1))]
+  }
 }

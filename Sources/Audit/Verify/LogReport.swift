@@ -9,6 +9,8 @@ public struct LogReport: Sendable {
       case edited, removed, inserted, reordered
       /// Signed as it is, but two readers could read it differently.
       case nonCanonical = "non-canonical"
+      /// Signed as it is, with a time that stamps contradict.
+      case misdated
     }
     public let verdict: Verdict
     public let kind: Kind?
@@ -61,6 +63,8 @@ public struct LogReport: Sendable {
   public let anchoredSize: Int64?
   /// When the last entry that the anchor covers was taken.
   public let anchoredTime: Timestamp?
+  /// When the anchor confirmed that size, in seconds since 1970; nil where it does not say.
+  public let anchoredAt: Int64?
   /// When the last entry was taken.
   public let lastTime: Timestamp?
   /// Worst first.
@@ -85,7 +89,8 @@ public struct LogReport: Sendable {
         : "\(unanchoredTail) came after it and only the log's own signature covers them"
       return
         "Intact: \(name) has \(entries); your anchor confirms the first \(anchoredSize ?? 0)"
-        + "\(anchoredTime.map { ", up to \($0.rfc3339)" } ?? ""), and \(tail)."
+        + "\(anchoredTime.map { ", up to \($0.rfc3339)" } ?? "")"
+        + "\(anchoredAt.map { ", at \(Timestamp(milliseconds: $0 * 1000))" } ?? ""), and \(tail)."
     case .unanchored:
       let uncertified = findings.first { $0.verdict == .unanchored }
       let unasked =

@@ -31,6 +31,8 @@ public struct LogVerifier: Sendable {
   /// How old the newest entry may be, in milliseconds, and what time it is.
   public var maximumAge: (milliseconds: Int64, now: Timestamp)?
   public var format = EntryFormat.callVault
+  /// What anchors say, held against the caller's policy and authority.
+  public let assessment: AnchorAssessment?
   /// Threads that check bundles.
   public var workers = 2
 
@@ -41,12 +43,13 @@ public struct LogVerifier: Sendable {
   ///   - anchors: heads of the log that were kept outside it, as signed notes.
   ///   - from: an anchor too; what lies before it is taken to have been verified.
   ///   - earlierRun: what an earlier run found, of the same log.
+  ///   - assessment: what anchors say of it. With a policy only its quorum confirms the log.
   /// - Throws: ``AuditError/Code/notAuthentic`` if the key is not of a log, or an anchor is not
   ///   signed by it; ``AuditError/Code/malformed`` if one is no checkpoint. Both are mistakes of
   ///   the caller and say nothing about the log.
   public init(
     key: VerifierKey?, anchors: [[UInt8]] = [], from: [UInt8]? = nil,
-    earlierRun: VerifiedPart? = nil
+    earlierRun: VerifiedPart? = nil, assessment: AnchorAssessment? = nil
   ) throws(AuditError) {
     if let key, key.type != .ed25519 {
       throw AuditError(.notAuthentic, during: "taking a key that is not a log's")
@@ -59,6 +62,15 @@ public struct LogVerifier: Sendable {
     firstSize = first?.size ?? 0
     if let earlierRun { heads.append(try LogHead(earlierRun.head, key: key)) }
     self.earlierRun = earlierRun
+    self.assessment = assessment
+    if assessment?.hasPolicy == true {
+      for index in heads.indices { heads[index].isAnchoring = false }
+    }
+    for given in assessment?.heads ?? [] {
+      var head = try LogHead(given.note, key: key)
+      head.isAnchoring = given.isAnchoring
+      heads.append(head)
+    }
     self.anchors = heads.sorted { $0.size < $1.size }
   }
 
