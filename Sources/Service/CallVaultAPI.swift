@@ -22,11 +22,12 @@ public final class CallVaultAPI: Handler {
   ///   - vault: what the routes are for.
   ///   - auditLog: the vault's, given out to those whom the vault admits.
   ///   - intakes: the watched folders, of which the metrics tell.
+  ///   - anchoring: gives the log's heads to anchors, of which health and metrics tell.
   ///   - authenticators: in the order in which they are asked.
   ///   - metrics: also gets what this floor measures.
   ///   - log: gets the cause of every failure of ours.
   public init(
-    vault: Vault, auditLog: AuditLog, intakes: [Intake] = [],
+    vault: Vault, auditLog: AuditLog, intakes: [Intake] = [], anchoring: Anchoring? = nil,
     authenticators: [any Authenticator],
     metrics: MetricsRegistry, log: OperatorLog
   ) {
@@ -39,7 +40,9 @@ public final class CallVaultAPI: Handler {
       routes: CallRoutes(vault: vault).routes + RecordingRoutes(vault: vault).routes
         + TextRoutes(vault: vault).routes + AuditRoutes(vault: vault, log: auditLog).routes
         + TokenRoutes(vault: vault).routes
-        + HealthRoutes(vault: vault, intakes: intakes, metrics: metrics).routes
+        + HealthRoutes(
+          vault: vault, intakes: intakes, anchoring: anchoring, metrics: metrics
+        ).routes
         + IntakeRoutes(vault: vault, intakes: intakes).routes)
     metrics.declare("callvault_requests_total", .counter, help: "Requests answered.")
     metrics.declare(

@@ -1,4 +1,4 @@
-import Audit
+public import Audit
 import Encoding
 public import Intake
 public import Vault
@@ -10,11 +10,15 @@ public import Vault
 public struct HealthWatch: Sendable {
   private let vault: Vault
   private let intakes: [Intake]
+  private let anchoring: Anchoring?
   private let log: OperatorLog
 
-  public init(vault: Vault, intakes: [Intake] = [], log: OperatorLog) {
+  public init(
+    vault: Vault, intakes: [Intake] = [], anchoring: Anchoring? = nil, log: OperatorLog
+  ) {
     self.vault = vault
     self.intakes = intakes
+    self.anchoring = anchoring
     self.log = log
   }
 
@@ -48,6 +52,10 @@ public struct HealthWatch: Sendable {
     for (number, intake) in intakes.enumerated() {
       work.append(("intake-\(number + 1)", intake.status.trouble))
     }
+    for status in await anchoring?.statuses() ?? [] {
+      work.append(
+        ("anchor-" + status.name, status.failure ?? (status.isAlarming ? AnchorAge() : nil)))
+    }
     for (name, failure) in work {
       var fields: JSONObject = ["work": .string(name)]
       if let failure, failing.insert(name).inserted {
@@ -58,4 +66,9 @@ public struct HealthWatch: Sendable {
       }
     }
   }
+}
+
+/// An anchor that has not confirmed the log for longer than the settings allow.
+private struct AnchorAge: Error, CustomStringConvertible {
+  let description = "the anchor has not confirmed the log for longer than its limit"
 }

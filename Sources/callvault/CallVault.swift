@@ -13,7 +13,8 @@ struct CallVault {
     TranscriptCommands.put, TranscriptCommands.get, RecordingCommands.export, AuditCommands.show,
     AuditCommands.export, AuditVerifyCommand.verify,
     AuditPruneCommand.prune, LogKeyCommands.status, LogKeyCommands.certify,
-    LogKeyCommands.makeRoot, IntakeCommand.status, DoctorCommand.doctor,
+    LogKeyCommands.makeRoot, WitnessCommands.initialise, WitnessCommands.addLog,
+    WitnessCommands.serve, IntakeCommand.status, DoctorCommand.doctor,
     DemoCommand.demo,
   ]
 

@@ -25,6 +25,10 @@ import YAML
     ("colour: red", "callvault.yaml:"), ("listen: nowhere", "127.0.0.1:8443"),
     ("tls: { certificate: a.pem }", "go together"), ("recording_limit_mib: 0", "1"),
     ("passphrase_file: ${NOT_SET}", "default"),
+    ("anchors: { witness: { every: 1h, limit: 10m } }", "not be shorter"),
+    ("anchors: { timestamp: { url: \"http://tsa.example\" } }", "'ca'"),
+    ("anchors: { copy: { path: /mnt/other, every: 2d } }", "1 to 86400 seconds"),
+    ("anchors: { polcy: /etc/policy }", "polcy"),
   ])
   func aWrongLineIsNamedWithItsPlace(line: String, says: String) {
     let key = line.prefix { $0 != ":" }

@@ -9,6 +9,7 @@ import Vault
 struct HealthRoutes: Sendable {
   let vault: Vault
   let intakes: [Intake]
+  var anchoring: Anchoring?
   let metrics: MetricsRegistry
 
   var routes: [Route] {
@@ -21,6 +22,11 @@ struct HealthRoutes: Sendable {
         var document = JSONObject()
         document["status"] = .string(reasons.isEmpty ? "ready" : "not-ready")
         if !reasons.isEmpty { document["reasons"] = .array(reasons.map { .string($0) }) }
+        // Anchors are beside the service: it stays ready without them.
+        let alarms = await anchoring?.statuses().filter(\.isAlarming) ?? []
+        if !alarms.isEmpty {
+          document["alarms"] = .array(alarms.map { .string("anchor \($0.name) is too old") })
+        }
         try await context.reply.send(reasons.isEmpty ? 200 : 503, json: document)
       },
       Route("GET", "/metrics", .known(.auditRead)) { context in
@@ -67,6 +73,7 @@ struct HealthRoutes: Sendable {
         "callvault_recordings_sealed_bytes", "Bytes of all sealed recordings.",
         Double(counts.ciphertextBytes))
     }
+    await measureAnchors()
     for (number, intake) in intakes.enumerated() {
       intake.measure(into: metrics, number: number + 1)
     }
@@ -86,6 +93,34 @@ struct HealthRoutes: Sendable {
     for refusal in vault.counters.refusals {
       metrics.set(
         "callvault_refusals_total", [("reason", refusal.reason)], to: Double(refusal.count))
+    }
+  }
+
+  private func measureAnchors() async {
+    for status in await anchoring?.statuses() ?? [] {
+      func gauge(_ name: String, _ help: String, _ value: Double) {
+        metrics.declare(name, .gauge, help: help)
+        metrics.set(name, [("anchor", status.name)], to: value)
+      }
+      gauge(
+        "callvault_anchor_entries", "Entries that the anchor confirms.", Double(status.size))
+      gauge(
+        "callvault_anchor_lag_entries", "Published entries that the anchor does not confirm.",
+        Double(status.lag))
+      gauge(
+        "callvault_anchor_age_seconds", "Time since the anchor last confirmed the log.",
+        Double(status.ageSeconds))
+      gauge(
+        "callvault_anchor_alarm", "Whether the anchor is older than its limit or ahead of the log.",
+        status.isAlarming ? 1 : 0)
+      gauge(
+        "callvault_anchor_failing", "Whether the anchor failed the last time it was asked.",
+        status.failure == nil ? 0 : 1)
+      if status.name == "copy", let remark = status.remark {
+        gauge(
+          "callvault_anchor_write_once", "Whether the place was seen to refuse changes.",
+          remark == "write-once: proven" ? 1 : 0)
+      }
     }
   }
 

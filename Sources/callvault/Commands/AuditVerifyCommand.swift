@@ -19,6 +19,13 @@ enum AuditVerifyCommand {
       .value("root", "VKEY", "the root's verifier key: every epoch must be under it; or @FILE"),
       .value("from", "FILE", "a checkpoint up to which you verified it before: go on from there"),
       .value("resume", "FILE", "go on where this file says; it is kept up to date meanwhile"),
+      .value(
+        "policy", "FILE",
+        "who must have cosigned a head before it counts (c2sp.org/tlog-policy); names the log, too"),
+      .value(
+        "tsa-ca", "FILE", "certificates of the time stamp authority whose stamps count, in PEM"),
+      .value(
+        "anchors", "DIR", "where cosigned heads and stamps lie; `anchors` beside DIR if not given"),
       .value("max-age", "24h", "how old the newest entry may be, such as 45m, 24h or 7d"),
     ],
     examples: [
@@ -26,13 +33,18 @@ enum AuditVerifyCommand {
         "callvault audit verify evidence --key \"$VKEY\" --checkpoint kept-in-march",
         "intact up to your checkpoint, and what came after it"
       ),
+      (
+        "callvault audit verify evidence/log --policy practices.policy --tsa-ca tsa.pem",
+        "intact only if a quorum of witnesses cosigned it; times are held against the stamps"
+      ),
       ("callvault audit verify", "the log of this vault, as far as it can vouch for itself"),
     ],
     exitCodes: Verdict.allCases.map { ($0.rawValue, $0.name) }
       + [(ExitCode.usage.rawValue, ExitCode.usage.meaning)],
     discussion: [
       "What lies in the folder cannot vouch for itself: without --key the verdict is never better "
-        + "than unanchored, nor without a checkpoint that was kept outside.",
+        + "than unanchored, nor without a checkpoint that was kept outside, a policy whose quorum "
+        + "cosigned a head, or an authority that stamped one.",
       "The worst finding wins. `c2sp.org/tlog-tiles` programs check the same folder.",
     ]
   ) { arguments, terminal in
@@ -42,7 +54,7 @@ enum AuditVerifyCommand {
     } else {
       folder = try StorageLayout(root: dataDirectory(arguments)).log
     }
-    let verifier = try makeVerifier(arguments)
+    let verifier = try makeVerifier(arguments, folder: folder)
     let resumed = arguments.value("resume")
     let report: LogReport
     do {
@@ -68,8 +80,19 @@ enum AuditVerifyCommand {
     return report.verdict.rawValue
   }
 
-  private static func makeVerifier(_ arguments: Arguments) throws(CommandFailure) -> LogVerifier {
-    let key = try key("key", arguments)
+  private static func makeVerifier(
+    _ arguments: Arguments, folder: String
+  ) throws(CommandFailure) -> LogVerifier {
+    let policy = try arguments.value("policy").map { path throws(CommandFailure) in
+      try OutsideAnchors.policy(path)
+    }
+    var key = try Self.key("key", arguments)
+    if key == nil, let logs = policy?.logs, !logs.isEmpty {
+      guard logs.count == 1 else {
+        throw CommandFailure(.usage, "the policy names several logs: say which by --key")
+      }
+      key = logs[0].key
+    }
     let root = try Self.key("root", arguments)
     if let root {
       guard let key else { throw CommandFailure(.usage, "--root needs --key, too") }
@@ -85,9 +108,24 @@ enum AuditVerifyCommand {
       try UserFile.whole(path, limit: 65_536)
     }
     let earlierRun = try earlierRun(arguments)
+    let authority = try arguments.value("tsa-ca").map { path throws(CommandFailure) in
+      try OutsideAnchors.authority(path)
+    }
+    guard key != nil || policy == nil && authority == nil else {
+      throw CommandFailure(.usage, "--policy and --tsa-ca need --key, or a log in the policy")
+    }
     var verifier: LogVerifier
     do {
-      verifier = try LogVerifier(key: key, anchors: anchors, from: from, earlierRun: earlierRun)
+      var assessment: AnchorAssessment?
+      if let key, policy != nil || authority != nil {
+        let place = arguments.value("anchors") ?? folder + "/../anchors"
+        assessment = try AnchorAssessment(
+          key: key, policy: policy, authority: authority, given: anchors,
+          evidence: AnchorEvidence(LogFolder(place)))
+        anchors = []
+      }
+      verifier = try LogVerifier(
+        key: key, anchors: anchors, from: from, earlierRun: earlierRun, assessment: assessment)
       verifier.rootKey = root
     } catch {
       throw CommandFailure(
@@ -171,6 +209,11 @@ enum AuditVerifyCommand {
     object["size"] = .integer(report.size)
     object["signed"] = .bool(report.isSigned)
     if let size = report.anchoredSize { object["anchored_size"] = .integer(size) }
+    if let seconds = report.anchoredAt {
+      object["anchored_at"] = .string(Timestamp(milliseconds: seconds * 1000).rfc3339)
+      object["anchor_age_seconds"] = .integer(
+        max(0, SystemClock().read().milliseconds / 1000 - seconds))
+    }
     if let time = report.anchoredTime { object["anchored_time"] = .string(time.rfc3339) }
     if let time = report.lastTime { object["last_time"] = .string(time.rfc3339) }
     object["unanchored_tail"] = .integer(report.unanchoredTail)

@@ -51,13 +51,14 @@ enum DoctorCommand {
     }
     await log(layout, &findings)
     epochs(layout, keys: keys, &findings)
+    await anchors(layout, settings, &findings)
     tell(findings, terminal)
     if findings.contains(where: { $0.state == .damaged }) { return ExitCode.damaged.rawValue }
     return findings.contains { $0.state == .red }
       ? ExitCode.internal.rawValue : ExitCode.success.rawValue
   }
 
-  private enum State: String {
+  enum State: String {
     case good = "ok"
     case skipped
     case warning
@@ -66,7 +67,7 @@ enum DoctorCommand {
     case damaged
   }
 
-  private struct Finding {
+  struct Finding {
     let check: String
     let state: State
     let what: String

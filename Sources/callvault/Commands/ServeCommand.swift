@@ -56,10 +56,7 @@ enum ServeCommand {
     let opened = try await OpenedVault(
       root: layout.root, keys: arguments.value("keys"),
       passphraseFile: arguments.value("passphrase-file"), lock: lock, settings: settings)
-    let operatorLog = OperatorLog(clock: SystemClock()) { line in
-      // One write for a line: lines of several threads do not mix.
-      _ = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    }
+    let operatorLog = OperatorLog.onStandardError
     tellStart(opened, hardening, operatorLog)
     let server: Server
     let intakes: [Intake]
@@ -84,11 +81,7 @@ enum ServeCommand {
           "origin": .string(settings.origin),
         ])
       operatorLog.write(.info, "ready")
-      if let ready {
-        let line = Array((addresses.first ?? "").utf8) + [0x0A]
-        _ = unsafe line.withUnsafeBytes { unsafe write(ready, $0.baseAddress, $0.count) }
-        close(ready)
-      }
+      if let ready { tell(addresses.first ?? "", to: ready) }
       do {
         try ServiceNotification.send("READY=1\nSTATUS=Listening on \(addresses.first ?? "")")
       } catch {
@@ -107,6 +100,7 @@ enum ServeCommand {
     let hasServed = await withTaskGroup(of: Void.self) { background in
       background.addTask { await opened.log.run() }
       background.addTask { await opened.vault.run() }
+      if let anchoring = opened.anchoring { background.addTask { await anchoring.run() } }
       let serving = Task {
         do {
           try await server.run()
@@ -123,7 +117,8 @@ enum ServeCommand {
       }
       let hasFailed = Lock(false)
       background.addTask {
-        let watch = HealthWatch(vault: opened.vault, intakes: intakes, log: log)
+        let watch = HealthWatch(
+          vault: opened.vault, intakes: intakes, anchoring: opened.anchoring, log: log)
         guard let failure = await watch.run() else { return }
         log.write(.error, "vault-failed", ["cause": .string(OperatorLog.describe(failure))])
         hasFailed.withLock { $0 = true }
@@ -171,6 +166,7 @@ enum ServeCommand {
     let metrics = MetricsRegistry()
     let api = CallVaultAPI(
       vault: opened.vault, auditLog: opened.log, intakes: intakes,
+      anchoring: opened.anchoring,
       authenticators: [
         BearerAuthenticator(vault: opened.vault), PeerAuthenticator(vault: opened.vault),
       ], metrics: metrics, log: log)
@@ -204,7 +200,7 @@ enum ServeCommand {
   }
 
   /// Takes a renewed certificate into use, for connections that come from now on.
-  private static func reload(_ tls: TLSContext, log: OperatorLog) {
+  static func reload(_ tls: TLSContext, log: OperatorLog) {
     do throws(HTTPError) {
       try tls.reload()
       log.write(.info, "certificate-reloaded")
@@ -224,6 +220,11 @@ enum ServeCommand {
     fields["memory_locked"] = .bool(hardening.isMemoryLocked)
     fields["open_files"] = .integer(Int64(clamping: hardening.openFiles))
     log.write(.info, "opened", fields)
+    for alarm in opened.anchorAlarms {
+      log.write(
+        .warning, "anchor-not-compared",
+        ["anchor": .string(alarm.anchor), "cause": .string(alarm.cause)])
+    }
     let found = opened.vault.reconciliation
     if found.presumedDisclosed > 0 {
       log.write(
@@ -242,7 +243,14 @@ enum ServeCommand {
     return address
   }
 
-  private static func readyDescriptor(_ arguments: Arguments) throws(CommandFailure) -> Int32? {
+  /// Tells whoever waits where to connect.
+  static func tell(_ address: String, to descriptor: Int32) {
+    let line = Array(address.utf8) + [0x0A]
+    _ = unsafe line.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+    close(descriptor)
+  }
+
+  static func readyDescriptor(_ arguments: Arguments) throws(CommandFailure) -> Int32? {
     guard let text = arguments.value("ready-fd") else { return nil }
     guard let number = Int32(text), number > 2, fcntl(number, F_GETFD) >= 0 else {
       throw CommandFailure(.usage, "--ready-fd must be an open descriptor above 2")

@@ -18,6 +18,10 @@ final class OpenedVault: Sendable {
   let settings: Settings
   let vault: Vault
   let log: AuditLog
+  /// Gives the log's heads to the anchors of the settings; nil without any.
+  let anchoring: Anchoring?
+  /// Anchors that were out of reach when the log was compared with them.
+  let anchorAlarms: [(anchor: String, cause: String)]
   // Held for as long as anything here may write.
   private let lock: OwnedLock
 
@@ -46,10 +50,12 @@ final class OpenedVault: Sendable {
         store: Unsealing.store(layout))
     let catalog = try SQLiteCatalog(layout.catalog)
     let signer = try NoteSigner(name: settings.origin, seed: ring.logSigningSeed())
+    let anchors = try settings.anchors.map { try OutsideAnchors(layout, $0, clock: clock) }
+    let found = await anchors?.found(of: signer.verifierKey) ?? OutsideAnchors.Found()
     let log = try await AuditLog.open(
       try settings.logConfiguration(), store: FileLogStore(layout, on: files), signer: signer,
       openings: ring, subjects: catalog, clock: clock,
-      epochs: try FileEpochKeys(layout, ring: ring, on: files))
+      epochs: try FileEpochKeys(layout, ring: ring, on: files), anchors: found.heads)
     let vault = try await Vault.open(
       try settings.vaultConfiguration(),
       policy: AccessPolicy(
@@ -67,6 +73,8 @@ final class OpenedVault: Sendable {
     self.lock = lock
     self.log = log
     self.vault = vault
+    anchoring = try anchors?.anchoring(of: log)
+    anchorAlarms = found.alarms
   }
 
   /// Ends the log as a stop that was meant, where nothing was served.
@@ -204,6 +212,16 @@ extension CommandFailure {
         .damaged,
         "catalog and log do not belong together (\(Self.chain(error))); restore both from one "
           + "instant")
+    case .behindAnchor:
+      self.init(
+        .damaged,
+        "behind-anchor: the log was brought back from an older copy (\(Self.chain(error))); bring "
+          + "back the newer data; until then keep everything as it is")
+    case .forked:
+      self.init(
+        .damaged,
+        "forked: an anchor holds a head that this log contradicts (\(Self.chain(error))); keep "
+          + "both, they are evidence")
     case .noSpace: self = .volumeFull
     default: self.init(.internal, "the log: \(Self.chain(error))")
     }

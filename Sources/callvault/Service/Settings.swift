@@ -31,6 +31,8 @@ struct Settings: Sendable {
   var recordingLimit: Int64
   /// The folders that are watched.
   var intake: [IntakeSettings]
+  /// Who else knows of the log; nil: nobody.
+  var anchors: AnchorSettings?
 
   /// Reads the file, looking variables up in `environment`.
   ///
@@ -41,7 +43,7 @@ struct Settings: Sendable {
     let top = try YAMLNode(parsing: bytes, file: file).mapping(of: [
       "v", "tenant", "origin", "node", "administrator", "listen", "hosts", "keys",
       "passphrase_file", "country", "locations", "tls", "recording_limit_mib",
-      "intake",
+      "intake", "anchors",
     ])
     func text(_ node: YAMLNode) throws(YAMLError) -> String {
       guard let text = expand(try node.string(), environment) else {
@@ -107,6 +109,9 @@ struct Settings: Sendable {
         node, zones: Dictionary(uniqueKeysWithValues: locations.map { ($0.name, $0.timeZone) }),
         text: text)
     }
+    if let node = top["anchors"], !node.isNull {
+      anchors = try AnchorSettings(node, text: text)
+    }
   }
 
   init(
@@ -163,6 +168,13 @@ struct Settings: Sendable {
     # intake:
     #   folders:
     #     - { path: /srv/3cx/recordings, source: 3cx, location: downtown, recursive: true }
+
+    # Who else keeps what the log was: without anchors, whoever owns this machine can rewrite it.
+    # Documentation/formats/anchors.md explains each key.
+    # anchors:
+    #   policy: /etc/callvault/policy
+    #   timestamp: { url: "http://tsa.example/tsr", ca: /etc/callvault/tsa.pem }
+    #   copy: { path: /mnt/other/callvault }
 
     """
   }
