@@ -30,12 +30,14 @@ let mechanisms: [Target] = [
   .target(name: "YAML", dependencies: ["CYAML"]),
   .target(name: "HTTP", dependencies: ["Encoding", "Threading", "COpenSSL", "CLinux"]),
   .target(name: "HTTPClient", dependencies: ["Threading", "CCurl"]),
+  .target(name: "TLSClient", dependencies: ["COpenSSL", "CLinux"]),
   .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CSeccomp", "CLinux"]),
 ]
 
 let domain: [Target] = [
   .target(name: "Audit", dependencies: ["Encoding", "Threading", "Cryptography"]),
   .target(name: "Vault", dependencies: ["Audit", "Encoding", "Threading", "Cryptography", "YAML"]),
+  .target(name: "Views", dependencies: ["Audit", "Encoding", "Threading", "Cryptography"]),
   .target(
     name: "Intake", dependencies: ["Vault", "Audit", "Encoding", "Threading", "Cryptography"]),
 ]
@@ -49,14 +51,17 @@ let outside: [Target] = [
     ]),
   .target(
     name: "Adapters",
-    dependencies: ["Intake", "Cryptography", "Durable", "Encoding", "Host", "Threading"]),
+    dependencies: [
+      "Intake", "Views", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading",
+    ]),
 ]
 
 let service: [Target] = [
   .target(
     name: "Service",
     dependencies: [
-      "Intake", "Vault", "Audit", "HTTP", "Encoding", "Threading", "Cryptography", "CAssets",
+      "Intake", "Vault", "Views", "Audit", "HTTP", "Encoding", "Threading", "Cryptography",
+      "CAssets",
     ],
     exclude: ["openapi.json"])
 ]
@@ -65,8 +70,9 @@ let program: [Target] = [
   .executableTarget(
     name: "callvault",
     dependencies: [
-      "Service", "Drivers", "Adapters", "Intake", "Vault", "Audit", "HTTP", "HTTPClient",
-      "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "Threading", "YAML", "CAssets",
+      "Service", "Drivers", "Adapters", "Intake", "Vault", "Views", "Audit", "HTTP", "HTTPClient",
+      "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading", "YAML",
+      "CAssets",
     ])
 ]
 
@@ -78,15 +84,23 @@ let tests: [Target] = [
     ],
     path: "Benchmarks/Program"),
   .testTarget(
-    name: "CommandTests", dependencies: ["callvault", "Cryptography", "Encoding", "YAML"],
+    name: "CommandTests",
+    dependencies: ["callvault", "Adapters", "TLSClient", "Cryptography", "Encoding", "YAML"],
     path: "Tests/CommandTests"),
   .testTarget(
     name: "ServiceTests",
     dependencies: [
-      "Service", "Drivers", "Vault", "Audit", "HTTP", "HTTPClient", "Cryptography", "Encoding",
-      "Threading", "YAML",
+      "Service", "Drivers", "Vault", "Views", "Audit", "HTTP", "HTTPClient", "Cryptography",
+      "Encoding", "Threading", "YAML",
     ],
     path: "Tests/ServiceTests"),
+  .testTarget(
+    name: "ViewTests",
+    dependencies: [
+      "Views", "Adapters", "Audit", "Drivers", "TLSClient", "Durable", "FaultInjection",
+      "Cryptography", "Encoding", "Threading",
+    ],
+    path: "Tests/ViewTests"),
   .testTarget(
     name: "HTTPTests", dependencies: ["HTTP", "HTTPClient", "Threading"],
     path: "Tests/HTTPTests"),
@@ -158,11 +172,14 @@ let tests: [Target] = [
     name: "IntakeTests",
     dependencies: ["Intake", "Vault", "Encoding", "Cryptography"], path: "Tests/IntakeTests"),
   .target(name: "Mutation", path: "Tests/Mutation"),
+  // What views make of entries, for programs that know the forms from elsewhere.
+  .executableTarget(
+    name: "entry-views", dependencies: ["Views", "Audit", "Encoding"], path: "Tests/EntryViews"),
   // What holds for every parser, whatever the bytes; libFuzzer, replays and mutations share it.
   .target(
     name: "FuzzTargets",
     dependencies: [
-      "HTTP", "Service", "Audit", "Vault", "Intake", "YAML", "AudioProbe", "Cryptography",
+      "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
       "Encoding",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(

@@ -19,6 +19,7 @@ test_packages=(
   python3-venv openssl chromium strace faketime
   sox libsox-fmt-all opus-tools vorbis-tools lame flac
   golang-go golang-golang-x-mod-dev
+  rsyslog rsyslog-openssl rsyslog-gnutls
 )
 # Peers of the benchmarks.
 bench_packages=(python3-venv nginx-light curl age wrk gnupg openssl gcc eatmydata golang-go golang-golang-x-mod-dev)

@@ -25,3 +25,12 @@ static inline void callvault_tls_server_options(SSL_CTX *context) {
 }
 static inline EVP_PKEY *callvault_new_p256_key(void) { return EVP_EC_gen("P-256"); }
 static inline void callvault_openssl_free(void *memory) { OPENSSL_free(memory); }
+static inline void callvault_tls_client_options(SSL_CTX *context) {
+  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+}
+static inline int callvault_tls_name_server(SSL *session, const char *name) {
+  return (int)SSL_set_tlsext_host_name(session, name);
+}

@@ -25,6 +25,8 @@ public struct StorageLayout: Sendable {
   /// What the log's root signed away from here.
   public var certified: String { keys + "/certified" }
   public var tls: String { root + "/tls" }
+  /// Up to where each sink has the log's entries.
+  public var sinks: String { root + "/sinks" }
   public var policies: String { root + "/policies" }
   public var socket: String { root + "/run/callvault.sock" }
 }

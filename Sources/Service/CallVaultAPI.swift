@@ -5,6 +5,7 @@ public import HTTP
 public import Intake
 import Threading
 public import Vault
+public import Views
 
 /// The API of `openapi.json`: finds the route, learns who asks, and answers.
 ///
@@ -23,11 +24,13 @@ public final class CallVaultAPI: Handler {
   ///   - auditLog: the vault's, given out to those whom the vault admits.
   ///   - intakes: the watched folders, of which the metrics tell.
   ///   - anchoring: gives the log's heads to anchors, of which health and metrics tell.
+  ///   - sinks: where entries are delivered, of which health and metrics tell.
   ///   - authenticators: in the order in which they are asked.
   ///   - metrics: also gets what this floor measures.
   ///   - log: gets the cause of every failure of ours.
   public init(
     vault: Vault, auditLog: AuditLog, intakes: [Intake] = [], anchoring: Anchoring? = nil,
+    sinks: [Forwarder] = [],
     authenticators: [any Authenticator],
     metrics: MetricsRegistry, log: OperatorLog
   ) {
@@ -39,9 +42,10 @@ public final class CallVaultAPI: Handler {
     table = RouteTable(
       routes: CallRoutes(vault: vault).routes + RecordingRoutes(vault: vault).routes
         + TextRoutes(vault: vault).routes + AuditRoutes(vault: vault, log: auditLog).routes
+        + FHIRRoutes(vault: vault, log: auditLog).routes
         + TokenRoutes(vault: vault).routes
         + HealthRoutes(
-          vault: vault, intakes: intakes, anchoring: anchoring, metrics: metrics
+          vault: vault, intakes: intakes, anchoring: anchoring, sinks: sinks, metrics: metrics
         ).routes
         + IntakeRoutes(vault: vault, intakes: intakes).routes)
     metrics.declare("callvault_requests_total", .counter, help: "Requests answered.")
@@ -220,7 +224,7 @@ public final class CallVaultAPI: Handler {
       log.write(isGone ? .info : .error, isGone ? "client-gone" : "request-failed", fields)
     }
     guard !isGone, reply.status == nil else { throw error }
-    try await reply.send(problem)
+    try await reply.send(problem, asOutcome: request.path.first == "fhir")
   }
 
   /// The type without its parameters, in lower case.

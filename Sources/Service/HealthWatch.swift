@@ -2,6 +2,7 @@ public import Audit
 import Encoding
 public import Intake
 public import Vault
+public import Views
 
 /// Tells the operator when work that nobody waits for begins to fail, and when it succeeds again.
 ///
@@ -11,14 +12,17 @@ public struct HealthWatch: Sendable {
   private let vault: Vault
   private let intakes: [Intake]
   private let anchoring: Anchoring?
+  private let sinks: [Forwarder]
   private let log: OperatorLog
 
   public init(
-    vault: Vault, intakes: [Intake] = [], anchoring: Anchoring? = nil, log: OperatorLog
+    vault: Vault, intakes: [Intake] = [], anchoring: Anchoring? = nil, sinks: [Forwarder] = [],
+    log: OperatorLog
   ) {
     self.vault = vault
     self.intakes = intakes
     self.anchoring = anchoring
+    self.sinks = sinks
     self.log = log
   }
 
@@ -55,6 +59,9 @@ public struct HealthWatch: Sendable {
     for status in await anchoring?.statuses() ?? [] {
       work.append(
         ("anchor-" + status.name, status.failure ?? (status.isAlarming ? AnchorAge() : nil)))
+    }
+    for (number, sink) in sinks.enumerated() {
+      work.append(("sink-\(number + 1)", sink.status.trouble))
     }
     for (name, failure) in work {
       var fields: JSONObject = ["work": .string(name)]

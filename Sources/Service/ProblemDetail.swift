@@ -14,6 +14,7 @@ public struct ProblemDetail: Error, Sendable, Equatable {
     case forbidden
     case notFound = "not-found"
     case methodNotAllowed = "method-not-allowed"
+    case notAcceptable = "not-acceptable"
     case timeout
     case conflict
     case held
@@ -36,6 +37,7 @@ public struct ProblemDetail: Error, Sendable, Equatable {
       case .forbidden: 403
       case .notFound: 404
       case .methodNotAllowed: 405
+      case .notAcceptable: 406
       case .timeout: 408
       case .conflict, .held: 409
       case .lengthRequired: 411
@@ -60,6 +62,7 @@ public struct ProblemDetail: Error, Sendable, Equatable {
       case .forbidden: "Not allowed"
       case .notFound: "Not found"
       case .methodNotAllowed: "Method not allowed"
+      case .notAcceptable: "The format is not offered"
       case .timeout: "The request took too long"
       case .conflict: "It exists already"
       case .held: "A hold forbids it"

@@ -11,6 +11,7 @@ struct CallVault {
     InitCommand.initialise, ServeCommand.serve, TokenCommands.create, TokenCommands.list,
     TokenCommands.revoke, RecordingCommands.put, ListCommand.list, RecordingCommands.get,
     TranscriptCommands.put, TranscriptCommands.get, RecordingCommands.export, AuditCommands.show,
+    AuditTailCommand.tail,
     AuditCommands.export, AuditVerifyCommand.verify,
     AuditPruneCommand.prune, LogKeyCommands.status, LogKeyCommands.certify,
     LogKeyCommands.makeRoot, WitnessCommands.initialise, WitnessCommands.addLog,

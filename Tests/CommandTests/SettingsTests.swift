@@ -1,5 +1,7 @@
+import Adapters
 import Cryptography
 import Encoding
+import TLSClient
 import Testing
 import YAML
 

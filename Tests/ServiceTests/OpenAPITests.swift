@@ -42,8 +42,11 @@ struct OpenAPIDescription {
           + RecordingRoutes(vault: service.vault).routes
           + TextRoutes(vault: service.vault).routes
           + AuditRoutes(vault: service.vault, log: service.log).routes
+          + FHIRRoutes(vault: service.vault, log: service.log).routes
           + TokenRoutes(vault: service.vault).routes
-          + HealthRoutes(vault: service.vault, intakes: [], metrics: MetricsRegistry()).routes
+          + HealthRoutes(
+            vault: service.vault, intakes: [], sinks: [], metrics: MetricsRegistry()
+          ).routes
           + IntakeRoutes(vault: service.vault, intakes: []).routes)
       var documented: Set<String> = []
       for operation in description.operations {

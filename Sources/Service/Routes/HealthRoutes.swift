@@ -4,12 +4,14 @@ import Encoding
 import HTTP
 import Intake
 import Vault
+import Views
 
 /// Whether the service lives and serves, what it measures, and what it offers.
 struct HealthRoutes: Sendable {
   let vault: Vault
   let intakes: [Intake]
   var anchoring: Anchoring?
+  let sinks: [Forwarder]
   let metrics: MetricsRegistry
 
   var routes: [Route] {
@@ -22,11 +24,13 @@ struct HealthRoutes: Sendable {
         var document = JSONObject()
         document["status"] = .string(reasons.isEmpty ? "ready" : "not-ready")
         if !reasons.isEmpty { document["reasons"] = .array(reasons.map { .string($0) }) }
-        // Anchors are beside the service: it stays ready without them.
-        let alarms = await anchoring?.statuses().filter(\.isAlarming) ?? []
-        if !alarms.isEmpty {
-          document["alarms"] = .array(alarms.map { .string("anchor \($0.name) is too old") })
-        }
+        // Anchors and sinks are beside the service: it stays ready without them.
+        let alarms =
+          (await anchoring?.statuses() ?? []).filter(\.isAlarming)
+          .map { "anchor \($0.name) is too old" }
+          + sinks.enumerated().filter { $0.element.status.trouble != nil }
+          .map { "sink \($0.offset + 1) does not get entries" }
+        if !alarms.isEmpty { document["alarms"] = .array(alarms.map { .string($0) }) }
         try await context.reply.send(reasons.isEmpty ? 200 : 503, json: document)
       },
       Route("GET", "/metrics", .known(.auditRead)) { context in
@@ -76,6 +80,9 @@ struct HealthRoutes: Sendable {
     await measureAnchors()
     for (number, intake) in intakes.enumerated() {
       intake.measure(into: metrics, number: number + 1)
+    }
+    for (number, sink) in sinks.enumerated() {
+      sink.measure(into: metrics, number: number + 1, logSize: health.log.size)
     }
     metrics.declare(
       "callvault_upkeep_failing", .gauge,

@@ -73,9 +73,15 @@ final class Reply: Sendable {
       status, type: "application/json", body: JSONValue.object(json).encoded(), headers: headers)
   }
 
-  func send(_ problem: ProblemDetail) async throws(HTTPError) {
+  /// A failure, as a problem document or as FHIR says it.
+  func send(_ problem: ProblemDetail, asOutcome: Bool = false) async throws(HTTPError) {
     var headers = Headers()
     for field in problem.fields { headers.add(field.name, field.value) }
+    if asOutcome {
+      return try await send(
+        problem.kind.status, type: FHIRRoutes.json, body: problem.operationOutcome,
+        headers: headers)
+    }
     try await send(
       problem.kind.status, type: "application/problem+json",
       body: problem.document(requestID: requestID), headers: headers)

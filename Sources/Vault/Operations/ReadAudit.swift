@@ -33,6 +33,18 @@ extension Vault {
     sessions.withLock { $0.audited(credential, through: index + 1) }
   }
 
+  /// Puts on record that entries go to a sink from now on, whatever becomes of each delivery.
+  ///
+  /// - Parameter sink: where they go; the entry commits to its first 256 bytes.
+  /// - Throws: as every operation; then nothing may be delivered.
+  public func announceSink(_ sink: String) async throws(VaultError) {
+    var draft = EntryDraft(.auditExported, .single, by: systemActor)
+    draft.outcome = .success
+    draft.policy = policy.hash
+    draft.commits[.recipient] = Array(sink.utf8.prefix(256))
+    discard(try await record(draft))
+  }
+
   /// Whether the caller may read the counters.
   ///
   /// Only a refusal is an entry: a scrape names nobody.

@@ -49,9 +49,12 @@ enum DoctorCommand {
           "catalog", .skipped, "a service runs, which reads it all the time",
           "to check every page, stop the service and run doctor again"))
     }
-    await log(layout, &findings)
+    let size = await log(layout, &findings)
     epochs(layout, keys: keys, &findings)
     await anchors(layout, settings, &findings)
+    for sink in settings.sinks {
+      SinkExamination.look(sink, layout, origin: settings.origin, size: size, &findings)
+    }
     tell(findings, terminal)
     if findings.contains(where: { $0.state == .damaged }) { return ExitCode.damaged.rawValue }
     return findings.contains { $0.state == .red }
@@ -411,7 +414,10 @@ enum DoctorCommand {
     }
   }
 
-  private static func log(_ layout: StorageLayout, _ findings: inout [Finding]) async {
+  /// - Returns: how many entries the log has; nil where nobody can tell.
+  private static func log(
+    _ layout: StorageLayout, _ findings: inout [Finding]
+  ) async -> Int64? {
     do {
       let report = try await LogVerifier(key: nil).verify(LogFolder(layout.log))
       switch report.verdict {
@@ -429,9 +435,11 @@ enum DoctorCommand {
             "log", .damaged, report.sentence,
             "keep everything as it is, and compare with a copy or checkpoint kept elsewhere"))
       }
+      return report.size
     } catch {
       findings.append(
         Finding("log", .red, "the verifier failed: \(error)", "run: callvault audit verify"))
+      return nil
     }
   }
 }

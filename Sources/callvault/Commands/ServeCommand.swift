@@ -10,6 +10,7 @@ import Intake
 import Service
 import Threading
 import Vault
+import Views
 
 /// `serve`: owns a data directory and answers requests until it is told to stop.
 enum ServeCommand {
@@ -60,16 +61,21 @@ enum ServeCommand {
     tellStart(opened, hardening, operatorLog)
     let server: Server
     let intakes: [Intake]
+    var sinks: [Forwarder] = []
     do {
       intakes = try makeIntakes(opened)
+      for sink in settings.sinks { sinks.append(try await sink.forwarder(of: opened)) }
       server = try makeServer(
-        opened, intakes: intakes, listen: listen ?? settings.listen, arguments: arguments,
+        opened, intakes: intakes, sinks: sinks, listen: listen ?? settings.listen,
+        arguments: arguments,
         openFiles: hardening.openFiles, log: operatorLog)
     } catch {
       await opened.close()
       throw error
     }
-    let hasServed = await run(server, intakes: intakes, opened: opened, log: operatorLog) {
+    let hasServed = await run(
+      server, intakes: intakes, sinks: sinks, opened: opened, log: operatorLog
+    ) {
       let addresses = server.addresses.compactMap { address -> String? in
         guard case .tcp = address else { return nil }
         return "https://\(address)"
@@ -94,7 +100,7 @@ enum ServeCommand {
   /// Serves until a signal comes, the server fails, or the disk has failed the log or the catalog;
   /// then stops what takes requests first, and the log last, so that every outcome is in it.
   private static func run(
-    _ server: Server, intakes: [Intake], opened: OpenedVault, log: OperatorLog,
+    _ server: Server, intakes: [Intake], sinks: [Forwarder], opened: OpenedVault, log: OperatorLog,
     ready: () -> Void
   ) async -> Bool {
     let hasServed = await withTaskGroup(of: Void.self) { background in
@@ -115,10 +121,16 @@ enum ServeCommand {
           for intake in intakes { folders.addTask { await intake.run() } }
         }
       }
+      let delivering = Task {
+        await withTaskGroup(of: Void.self) { group in
+          for sink in sinks { group.addTask { await sink.run() } }
+        }
+      }
       let hasFailed = Lock(false)
       background.addTask {
         let watch = HealthWatch(
-          vault: opened.vault, intakes: intakes, anchoring: opened.anchoring, log: log)
+          vault: opened.vault, intakes: intakes, anchoring: opened.anchoring, sinks: sinks,
+          log: log)
         guard let failure = await watch.run() else { return }
         log.write(.error, "vault-failed", ["cause": .string(OperatorLog.describe(failure))])
         hasFailed.withLock { $0 = true }
@@ -139,6 +151,8 @@ enum ServeCommand {
       stopping.cancel()
       takingIn.cancel()
       await takingIn.value
+      delivering.cancel()
+      await delivering.value
       background.cancelAll()
       return hasServed && !hasFailed.withLock { $0 }
     }
@@ -159,14 +173,15 @@ enum ServeCommand {
   }
 
   private static func makeServer(
-    _ opened: OpenedVault, intakes: [Intake], listen: ListenAddressText, arguments: Arguments,
+    _ opened: OpenedVault, intakes: [Intake], sinks: [Forwarder], listen: ListenAddressText,
+    arguments: Arguments,
     openFiles: UInt64, log: OperatorLog
   ) throws -> Server {
     let settings = opened.settings
     let metrics = MetricsRegistry()
     let api = CallVaultAPI(
       vault: opened.vault, auditLog: opened.log, intakes: intakes,
-      anchoring: opened.anchoring,
+      anchoring: opened.anchoring, sinks: sinks,
       authenticators: [
         BearerAuthenticator(vault: opened.vault), PeerAuthenticator(vault: opened.vault),
       ], metrics: metrics, log: log)

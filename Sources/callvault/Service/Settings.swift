@@ -33,6 +33,8 @@ struct Settings: Sendable {
   var intake: [IntakeSettings]
   /// Who else knows of the log; nil: nobody.
   var anchors: AnchorSettings?
+  /// Where the log's entries are delivered.
+  var sinks: [SinkSettings]
 
   /// Reads the file, looking variables up in `environment`.
   ///
@@ -43,7 +45,7 @@ struct Settings: Sendable {
     let top = try YAMLNode(parsing: bytes, file: file).mapping(of: [
       "v", "tenant", "origin", "node", "administrator", "listen", "hosts", "keys",
       "passphrase_file", "country", "locations", "tls", "recording_limit_mib",
-      "intake", "anchors",
+      "intake", "anchors", "sinks",
     ])
     func text(_ node: YAMLNode) throws(YAMLError) -> String {
       guard let text = expand(try node.string(), environment) else {
@@ -112,6 +114,8 @@ struct Settings: Sendable {
     if let node = top["anchors"], !node.isNull {
       anchors = try AnchorSettings(node, text: text)
     }
+    sinks = []
+    if let node = top["sinks"], !node.isNull { sinks = try SinkSettings.sinks(node, text: text) }
   }
 
   init(
@@ -130,6 +134,7 @@ struct Settings: Sendable {
     locations = []
     recordingLimit = 4096 << 20
     intake = []
+    sinks = []
   }
 
   /// The file as `init` writes it.
@@ -175,6 +180,11 @@ struct Settings: Sendable {
     #   policy: /etc/callvault/policy
     #   timestamp: { url: "http://tsa.example/tsr", ca: /etc/callvault/tsa.pem }
     #   copy: { path: /mnt/other/callvault }
+
+    # Where entries of the log go besides; Documentation/formats/views.md explains each key.
+    # sinks:
+    #   siem: { syslog: { host: siem.example, port: 6514, ca: /etc/callvault/siem-ca.pem } }
+    #   lines: { json: { folder: /var/log/callvault } }
 
     """
   }
