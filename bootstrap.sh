@@ -22,7 +22,10 @@ test_packages=(
   rsyslog rsyslog-openssl rsyslog-gnutls
 )
 # Peers of the benchmarks.
-bench_packages=(python3-venv nginx-light curl age wrk gnupg openssl gcc eatmydata golang-go golang-golang-x-mod-dev)
+bench_packages=(
+  python3-venv nginx-light curl age wrk gnupg openssl gcc eatmydata golang-go golang-golang-x-mod-dev
+  postgresql-15 util-linux
+)
 
 say() { printf 'bootstrap: %s\n' "$*"; }
 fail() { printf 'bootstrap: %s\n' "$*" >&2; exit 1; }

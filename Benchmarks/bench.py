@@ -31,7 +31,9 @@ FIGURES = {
     "transfer": ["download", "upload"],
     "requests": ["range"],
     "log": ["latency"],
+    "commits": ["postgresql", "sqlite"],
     "verify": [],
+    "bulk": ["proof"],
     "memory": [],
     "growth": ["start", "list", "lookup"],
 }
@@ -73,7 +75,7 @@ def main():
     options.add_argument("--quick", action="store_true", help="a tenth of the sizes, one round")
     options.add_argument("--check", action="store_true", help="exit 1 when a target is missed")
     options.add_argument("--results", type=pathlib.Path, help="where to write")
-    options.add_argument("--limit", type=float, default=40, help="minutes for everything (40)")
+    options.add_argument("--limit", type=float, default=60, help="minutes for everything (60)")
     wanted = options.parse_args()
     names = list(dict.fromkeys(chosen(wanted.figures))) or list(FIGURES)
     whole = not wanted.quick and len(names) == len(FIGURES)

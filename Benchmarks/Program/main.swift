@@ -30,6 +30,8 @@ do {
       try await LatencyBench.log(
         in: arguments[1], callers: try number(arguments[2]),
         for: .milliseconds(try number(arguments[3])), pace: pace))
+  case ("proofs", 3):
+    print(try await ProofBench.run(in: arguments[1], entries: try number(arguments[2])))
   case ("seed", 6):
     guard let tenant = Identifier(arguments[3]), let token = unsafe getenv("CALLVAULT_TOKEN") else {
       throw BenchError.usage
@@ -48,6 +50,7 @@ do {
            callvault-bench log DIRECTORY ENTRIES
            callvault-bench disk-latency FILE MILLISECONDS
            callvault-bench log-latency DIRECTORY CALLERS MILLISECONDS [MICROSECONDS-BETWEEN]
+           callvault-bench proofs DIRECTORY ENTRIES
            callvault-bench seed DATA ORIGIN TENANT CALLS ENTRIES, with a token in CALLVAULT_TOKEN
     """)
   exit(2)

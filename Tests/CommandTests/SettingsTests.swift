@@ -31,6 +31,15 @@ import YAML
     ("anchors: { timestamp: { url: \"http://tsa.example\" } }", "'ca'"),
     ("anchors: { copy: { path: /mnt/other, every: 2d } }", "1 to 86400 seconds"),
     ("anchors: { polcy: /etc/policy }", "polcy"),
+    ("sinks: { Siem: { json: { folder: /a } } }", "name"),
+    ("sinks: { a: { json: { folder: a } } }", "path"),
+    ("sinks: { a: { age_limit: 5m } }", "one of `syslog` and `json`"),
+    ("sinks: { a: { json: { folder: /a }, syslog: { host: b, ca: /c } } }", "one of"),
+    ("sinks: { a: { json: { folder: /a }, age_limit: 1s } }", "10s to 7d"),
+    ("sinks: { a: { syslog: { host: b } } }", "'ca'"),
+    ("sinks: { a: { syslog: { host: b, ca: /c, key: /d } } }", "go together"),
+    ("sinks: { a: { syslog: { host: b, ca: /c, facility: 24 } } }", "23"),
+    ("sinks: { a: { syslog: { host: b, ca: /c, confirm: never } } }", "close-notify"),
   ])
   func aWrongLineIsNamedWithItsPlace(line: String, says: String) {
     let key = line.prefix { $0 != ":" }
@@ -42,6 +51,31 @@ import YAML
     }
     #expect(error.map { "\($0)".contains(says) } == true, "\(error.map { "\($0)" } ?? "")")
     #expect(error.map { "\($0)".hasPrefix("callvault.yaml:") } == true)
+  }
+
+  @Test func sinksAreReadInTheirOrder() throws {
+    let text =
+      Self.made.text + """
+        sinks:
+          siem: { syslog: { host: siem.example, ca: /etc/ca.pem, confirm: close }, age_limit: 1h }
+          lines: { json: { folder: /var/log/callvault/ } }
+
+        """
+    let sinks = try Settings(
+      parsing: Array(text.utf8), file: "callvault.yaml", environment: { _ in nil }
+    ).sinks
+    #expect(sinks.map(\.name) == ["siem", "lines"])
+    #expect(sinks.map(\.ageLimit) == [.seconds(3600), .seconds(300)])
+    #expect(
+      sinks.map(\.destination) == [
+        "syslog over TLS to siem.example port 6514", "JSON lines to /var/log/callvault",
+      ])
+    guard case .syslog(let settings, let facility, let confirmation) = sinks[0].receiver else {
+      Issue.record("not a syslog sink")
+      return
+    }
+    #expect(settings.port == 6514 && settings.certificate == nil)
+    #expect(facility == 13 && confirmation == .close)
   }
 
   @Test(arguments: [
