@@ -202,8 +202,14 @@ try:
     work(100)
     until(lambda: len(receiver.messages()[0]) >= 100, 20, "the first entries arrive")
 
-    # The receiver dies in the middle, with whatever it had in memory, and comes again.
+    # The receiver stops reading in the middle of a session, which lasts five seconds, and dies with what
+    # only its kernel had: that was written without an error, and must come again.
+    before = len(receiver.messages()[0])
+    work(20)
+    until(lambda: len(receiver.messages()[0]) > before, 20, "a session is open")
+    os.kill(receiver.process.pid, signal.SIGSTOP)
     work(150)
+    time.sleep(6)
     receiver.end(signal.SIGKILL)
     work(150)
     until(lambda: alarms(), 30, "the outage is alarmed")
