@@ -117,6 +117,9 @@ torture: build fuzzer
 	@Tests/Torture/clock_steps.py
 	@Tests/Torture/old_copies.py
 	@Tests/Torture/two_processes.py
+	@echo "== a million numbers, tampered logs by the thousand"
+	@CALLVAULT_DICTIONARY=1000000 CALLVAULT_TAMPERINGS=3000 CALLVAULT_OUTSIDE_SECONDS=36000 \
+	  Tests/Outside/run .build/debug/callvault 13-verify-py 14-dictionary
 	@echo "== fuzzing"
 	@Tests/Fuzz/run .build/fuzz/release/callvault-fuzz --runs $(or $(FUZZ_RUNS),10000000) $(TARGETS)
 	@echo "== hostile clients"

@@ -15,6 +15,9 @@ let system: [Target] = [
   .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
   .systemLibrary(
     name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+  .systemLibrary(name: "CHaru", providers: [.apt(["libhpdf-dev"])]),
+  .systemLibrary(
+    name: "CXLSXWriter", pkgConfig: "xlsxwriter", providers: [.apt(["libxlsxwriter-dev"])]),
   .systemLibrary(name: "CLinux"),
   // Files inside the program, by `#embed`.
   .target(name: "CAssets"),
@@ -32,6 +35,9 @@ let mechanisms: [Target] = [
   .target(name: "HTTPClient", dependencies: ["Threading", "CCurl"]),
   .target(name: "TLSClient", dependencies: ["COpenSSL", "CLinux"]),
   .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CSeccomp", "CLinux"]),
+  .target(name: "Tar"),
+  .target(name: "PDF", dependencies: ["CHaru"]),
+  .target(name: "Spreadsheet", dependencies: ["CXLSXWriter"]),
 ]
 
 let domain: [Target] = [
@@ -72,7 +78,7 @@ let program: [Target] = [
     dependencies: [
       "Service", "Drivers", "Adapters", "Intake", "Vault", "Views", "Audit", "HTTP", "HTTPClient",
       "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading", "YAML",
-      "CAssets",
+      "CAssets", "Tar", "PDF", "Spreadsheet",
     ])
 ]
 
@@ -168,6 +174,10 @@ let tests: [Target] = [
   .testTarget(
     name: "CallvaultTests", dependencies: ["callvault", "Encoding"],
     path: "Tests/CallvaultTests"),
+  .testTarget(
+    name: "EvidenceTests",
+    dependencies: ["callvault", "Tar", "PDF", "Spreadsheet", "Encoding", "Cryptography"],
+    path: "Tests/EvidenceTests"),
   .testTarget(
     name: "IntakeTests",
     dependencies: ["Intake", "Vault", "Encoding", "Cryptography"], path: "Tests/IntakeTests"),

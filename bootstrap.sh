@@ -11,12 +11,13 @@ cd "$(dirname "$0")"
 build_packages=(
   make git pkg-config python3 curl tzdata
   libssl-dev libsodium-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev
-  libsndfile1-dev libseccomp-dev
+  libsndfile1-dev libseccomp-dev libhpdf-dev libxlsxwriter-dev
   asterisk-core-sounds-en-wav pocketsphinx-testdata
 )
 # Outside programs that the tests hold our bytes against.
 test_packages=(
   python3-venv openssl chromium strace faketime
+  poppler-utils
   sox libsox-fmt-all opus-tools vorbis-tools lame flac
   golang-go golang-golang-x-mod-dev
   rsyslog rsyslog-openssl rsyslog-gnutls

@@ -133,6 +133,8 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
     try await write("dropping a pending row") { connection in
       if row.kind == .call {
         try connection.dropPendingCall(row.id)
+      } else if row.kind == .patient {
+        try connection.dropPendingPatient(row.id)
       } else {
         try connection.run(
           "DELETE FROM " + row.kind.table + " WHERE id = ? AND since IS NOT NULL"
@@ -177,6 +179,14 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
       try connection.first("SELECT entries FROM subject_count WHERE subject = ?", subject.bytes) {
         (row) throws(DatabaseError) in try row.size(0)
       } ?? 0
+    }
+  }
+
+  public func subject(behind alias: Identifier) async throws -> Identifier {
+    try await read("looking behind an alias") { connection in
+      try connection.first("SELECT patient FROM patient_link WHERE id = ?", alias.bytes) {
+        (row) throws(DatabaseError) in try row.identifier(0)
+      } ?? alias
     }
   }
 
@@ -279,7 +289,7 @@ extension Connection {
           ciphertext_bytes = ciphertext_bytes + r.ciphertext_length
         FROM (SELECT plaintext_length, ciphertext_length FROM recording WHERE id = ?) AS r
         """, row.id.bytes)
-    case .identity, .token: break
+    case .patient, .link, .identity, .token: break
     }
   }
 }
@@ -291,6 +301,8 @@ extension RowKind {
     case .call: "call"
     case .recording: "recording"
     case .transcript, .note: "text"
+    case .patient: "patient"
+    case .link: "patient_link"
     case .identity: "identity"
     case .token: "token"
     }

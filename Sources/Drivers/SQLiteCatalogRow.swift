@@ -53,9 +53,14 @@ extension Row {
     guard let started = OffsetTime(instant: try time(3), offsetMinutes: try int(4)) else {
       throw .notAValue
     }
+    var patient: SubjectRow?
+    if !isNull(15) {
+      patient = SubjectRow(
+        id: try identifier(16), alias: try identifier(15), wrappedKey: try blob(17))
+    }
     return CallRow(
       id: try identifier(0),
-      subject: SubjectRow(id: try identifier(1), wrappedKey: try blob(14)),
+      subject: SubjectRow(id: try identifier(1), wrappedKey: try blob(14)), patient: patient,
       created: try time(2), started: started,
       direction: try value(5, Direction.init(rawValue:)), source: try text(6),
       location: try optionalText(7), callExtension: try optionalText(8),
@@ -66,8 +71,8 @@ extension Row {
   /// The columns of ``SQL/listingColumns``: those of a call, then what there is of it.
   func listing() throws(DatabaseError) -> CallListing {
     CallListing(
-      call: try call(), recordings: try int(15), transcripts: try int(16), notes: try int(17),
-      durationMilliseconds: try optionalInteger(18))
+      call: try call(), recordings: try int(18), transcripts: try int(19), notes: try int(20),
+      durationMilliseconds: try optionalInteger(21))
   }
 
   /// The columns of ``SQL/recordingColumns``.
@@ -123,14 +128,20 @@ extension SQL {
     """
     c.id, c.subject, c.created, c.started, c.started_offset, c.direction, c.source, c.location,
     c.extension, c.key_id, c.wrapped_key, c.details, c.details_generation, c.recording_numbers,
-    s.wrapped_key
+    s.wrapped_key, l.id, l.patient, p.wrapped_key
     """
   }
 
-  /// Joins the subject to what comes before, `call c`.
+  /// Joins the subject, and the patient if there is one, to what comes before, `call c`.
   ///
   /// A call whose subject is not there is damage, and must not look absent.
-  static var subjectOfCall: SQL { " LEFT JOIN subject s ON s.id = c.subject" }
+  static var subjectOfCall: SQL {
+    """
+     LEFT JOIN subject s ON s.id = c.subject
+    LEFT JOIN patient_link l ON l.call = c.id AND l.since IS NULL
+    LEFT JOIN subject p ON p.id = l.patient
+    """
+  }
 
   static var listingColumns: SQL {
     callColumns + """

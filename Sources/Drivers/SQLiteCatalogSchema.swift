@@ -9,7 +9,7 @@ enum SQLiteCatalogSchema {
   static let applicationID = 0x4356_4c54
 
   /// Each step makes the version after its place.
-  static let steps: [SQL] = [version1]
+  static let steps: [SQL] = [version1, version2]
 
   private static let version1: SQL = """
     CREATE TABLE log_position (
@@ -158,6 +158,34 @@ enum SQLiteCatalogSchema {
       expires INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX playback_grant_by_end ON playback_grant (expires);
+    """
+
+  /// Patients, and the policy files that were in force.
+  private static let version2: SQL = """
+    CREATE TABLE patient (
+      id BLOB NOT NULL UNIQUE REFERENCES subject (id),
+      since INTEGER,
+      created INTEGER NOT NULL,
+      reference_key BLOB NOT NULL,
+      reference_value BLOB NOT NULL,
+      UNIQUE (reference_key, reference_value)
+    ) STRICT;
+    CREATE INDEX patient_pending ON patient (since) WHERE since IS NOT NULL;
+
+    CREATE TABLE patient_link (
+      id BLOB NOT NULL UNIQUE,
+      since INTEGER,
+      patient BLOB NOT NULL REFERENCES patient (id),
+      call BLOB NOT NULL UNIQUE REFERENCES call (id),
+      created INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX patient_link_by_patient ON patient_link (patient, created);
+    CREATE INDEX patient_link_pending ON patient_link (since) WHERE since IS NOT NULL;
+
+    CREATE TABLE policy_file (
+      hash BLOB NOT NULL PRIMARY KEY,
+      bytes BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
     """
 
   /// Brings a file to the present version in one transaction.

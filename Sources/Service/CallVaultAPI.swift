@@ -25,12 +25,13 @@ public final class CallVaultAPI: Handler {
   ///   - intakes: the watched folders, of which the metrics tell.
   ///   - anchoring: gives the log's heads to anchors, of which health and metrics tell.
   ///   - sinks: where entries are delivered, of which health and metrics tell.
+  ///   - anchors: the folder of what anchors answered; nil where there is none.
   ///   - authenticators: in the order in which they are asked.
   ///   - metrics: also gets what this floor measures.
   ///   - log: gets the cause of every failure of ours.
   public init(
     vault: Vault, auditLog: AuditLog, intakes: [Intake] = [], anchoring: Anchoring? = nil,
-    sinks: [Forwarder] = [],
+    sinks: [Forwarder] = [], anchors: (any LogFolderReader)? = nil,
     authenticators: [any Authenticator],
     metrics: MetricsRegistry, log: OperatorLog
   ) {
@@ -43,6 +44,7 @@ public final class CallVaultAPI: Handler {
       routes: CallRoutes(vault: vault).routes + RecordingRoutes(vault: vault).routes
         + TextRoutes(vault: vault).routes + AuditRoutes(vault: vault, log: auditLog).routes
         + FHIRRoutes(vault: vault, log: auditLog).routes
+        + EvidenceRoutes(vault: vault, log: auditLog, anchors: anchors).routes
         + TokenRoutes(vault: vault).routes
         + HealthRoutes(
           vault: vault, intakes: intakes, anchoring: anchoring, sinks: sinks, metrics: metrics

@@ -167,6 +167,10 @@ final class MemorySealer: OpeningSealer {
     }
   }
 
+  func isErased(_ sealed: [UInt8], at address: OpeningAddress) throws -> Bool {
+    erased.withLock { $0.contains(address.entry) }
+  }
+
   func open(_ sealed: [UInt8], at address: OpeningAddress) throws -> [UInt8] {
     if erased.withLock({ $0.contains(address.entry) }) { throw Erased() }
     let nonce = Array(sealed.prefix(AES256GCM.nonceByteCount))

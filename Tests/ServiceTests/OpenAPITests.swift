@@ -43,6 +43,7 @@ struct OpenAPIDescription {
           + TextRoutes(vault: service.vault).routes
           + AuditRoutes(vault: service.vault, log: service.log).routes
           + FHIRRoutes(vault: service.vault, log: service.log).routes
+          + EvidenceRoutes(vault: service.vault, log: service.log).routes
           + TokenRoutes(vault: service.vault).routes
           + HealthRoutes(
             vault: service.vault, intakes: [], sinks: [], metrics: MetricsRegistry()

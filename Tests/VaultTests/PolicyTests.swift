@@ -39,11 +39,12 @@ enum PolicyFiles {
   static let granted: [Role: Set<Right>] = [
     .clinician: [
       .listCalls, .readDetails, .openRecording, .playRecording, .readTranscript, .readNote,
-      .storeNote,
+      .storeNote, .createSubject, .linkSubject,
     ],
     .privacyOfficer: [
       .listCalls, .readDetails, .openRecording, .playRecording, .readCiphertext, .exportKey,
       .readTranscript, .readNote, .storeNote, .listTokens, .readAudit,
+      .readOpenings, .createSubject, .linkSubject, .proveSubject,
     ],
     .auditor: [.readAudit],
     .recordsManager: [],

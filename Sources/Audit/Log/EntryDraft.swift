@@ -111,7 +111,7 @@ extension EntryDraft {
     entry.session = session
     entry.request = request
     // First the subjects, as many as there are tags: a start counts by these.
-    let subjects = subjects.map(\.id)
+    let subjects = subjects.map(\.alias)
     entry.objects = subjects + objects.filter { !subjects.contains($0) }
     entry.parts = parts
     entry.digest = digest

@@ -54,7 +54,8 @@ struct LogHistory: Sendable {
       try await forEach(from: start) { entry, _ in
         found.append(contentsOf: entry.objects.prefix(entry.subjects.count))
       }
-      for subject in found {
+      for alias in found {
+        let subject = try await ledger.subject(behind: alias)
         if counts.count(of: subject) == nil {
           counts.learn(try await ledger.countedEntries(of: subject), of: subject)
         }

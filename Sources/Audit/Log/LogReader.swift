@@ -133,10 +133,12 @@ struct LogReader: Sendable {
     return TLogProof(proof: proof, checkpoint: note)
   }
 
-  /// What the commitments of an entry stand for, as far as their openings are there and open.
+  /// What there is of each commitment of an entry.
+  ///
+  /// - Throws: ``AuditError/Code/notAuthentic`` for an opening that is not what the entry commits to.
   func openings(
     of entry: Entry, with sealer: any OpeningSealer
-  ) async throws(AuditError) -> [CommitField: [UInt8]] {
+  ) async throws(AuditError) -> [CommitField: OpeningState] {
     var sealed: [CommitField: [UInt8]] = [:]
     func take(_ body: [UInt8]) {
       if let opening = SealedOpening(parsing: body), opening.entry == entry.id {
@@ -153,19 +155,73 @@ struct LogReader: Sendable {
       var offset = 0
       while let bytes, let frame = JournalFrame(in: bytes, at: &offset) { take(frame.body) }
     }
-    var values: [CommitField: [UInt8]] = [:]
+    var states: [CommitField: OpeningState] = [:]
     for (field, digest) in entry.commits {
-      guard let bytes = sealed[field] else { continue }
+      guard let bytes = sealed[field] else {
+        states[field] = .missing
+        continue
+      }
       let address = OpeningAddress(entry: entry.id, field: field, time: entry.time)
-      // What does not open any more was erased: that is the purpose, not an error.
-      guard let opening = try? sealer.open(bytes, at: address) else { continue }
+      let opening: [UInt8]
+      do {
+        if try sealer.isErased(bytes, at: address) {
+          states[field] = .erased
+          continue
+        }
+        opening = try sealer.open(bytes, at: address)
+      } catch {
+        throw AuditError(.notAuthentic, during: "opening what an entry commits to", cause: error)
+      }
       let commitment = try Commitment(opening: opening, of: field)
       guard try commitment.opens(digest) else {
         throw AuditError(.notAuthentic, during: "comparing an opening with its commitment")
       }
-      values[field] = commitment.value
+      states[field] = .present(commitment)
     }
-    return values
+    return states
+  }
+}
+
+/// What there is of one commitment's opening.
+public enum OpeningState: Hashable, Sendable {
+  /// It opens, to what the entry commits to.
+  case present(Commitment)
+  /// Its key was destroyed: that something stood there is all that is left.
+  case erased
+  /// It is not where it should be.
+  case missing
+}
+
+/// The log as it stood under one published head.
+///
+/// Reads published files; those of the right edge stay for a grace after the next head.
+public struct LogView: Sendable {
+  private let reader: LogReader
+  /// The signed head.
+  public let checkpoint: [UInt8]
+  /// Entries that it covers.
+  public let size: Int64
+
+  init?(_ reader: LogReader) {
+    guard let note = reader.publishedNote else { return nil }
+    self.reader = reader
+    checkpoint = note
+    size = reader.publishedSize
+  }
+
+  /// The bytes of the entries of bundle `number` that the head covers.
+  ///
+  /// - Throws: ``AuditError/Code/damaged`` if the bundle is not there or does not read.
+  public func bundle(_ number: Int64) async throws(AuditError) -> [[UInt8]] {
+    let entries = try await reader.bundle(number)
+    return Array(entries.prefix(Int(min(256, max(0, size - number << 8)))))
+  }
+
+  /// The proof that an entry is in the log under this head.
+  ///
+  /// - Throws: ``AuditError/Code/notFound``; ``AuditError/Code/damaged`` if the tiles do not prove it.
+  public func proof(of index: Int64) async throws(AuditError) -> TLogProof {
+    try await reader.proof(of: index)
   }
 }
 
@@ -218,7 +274,29 @@ extension AuditLog {
   public nonisolated func openings(
     of entry: Entry
   ) async throws(AuditError) -> [CommitField: [UInt8]] {
+    try await openingStates(of: entry).compactMapValues { state in
+      if case .present(let commitment) = state { commitment.value } else { nil }
+    }
+  }
+
+  /// What there is of each commitment of an entry: its opening, that it was erased, or nothing.
+  ///
+  /// - Throws: ``AuditError/Code/notAuthentic`` if an opening is not what the entry commits to.
+  public nonisolated func openingStates(
+    of entry: Entry
+  ) async throws(AuditError) -> [CommitField: OpeningState] {
     try await readable().openings(of: entry, with: openingSealer)
+  }
+
+  /// The log under its newest published head; publishes first.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` when nothing can be published.
+  @concurrent public nonisolated func view() async throws(AuditError) -> LogView {
+    try await publish()
+    guard let view = await LogView(readable()) else {
+      throw AuditError(.unavailable, during: "looking for a published head")
+    }
+    return view
   }
 
   /// The published checkpoint, or nil before the first.

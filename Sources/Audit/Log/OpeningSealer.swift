@@ -10,6 +10,11 @@ public protocol OpeningSealer: Sendable {
 
   /// - Throws: when the key is gone or the bytes are not what was sealed for `address`.
   func open(_ sealed: [UInt8], at address: OpeningAddress) throws -> [UInt8]
+
+  /// Whether the key of `sealed` was destroyed, so that nobody can open it any more.
+  ///
+  /// - Throws: when that cannot be told now.
+  func isErased(_ sealed: [UInt8], at address: OpeningAddress) throws -> Bool
 }
 
 /// What one opening belongs to: a field of an entry.

@@ -13,11 +13,17 @@ public struct SubjectKey: Sendable {
 
   /// The subject: a patient's id, or a call's.
   public let id: Identifier
+  /// What stands in the subject's place among an entry's objects.
+  ///
+  /// A call's own id. For a patient the id of the link to the call, so that entries of one patient do
+  /// not link without the key.
+  public let alias: Identifier
   private let key: SharedSecret
 
   /// Takes ``byteCount`` random bytes as the key of the subject `id`.
-  public init(id: Identifier, key: SharedSecret) {
+  public init(id: Identifier, alias: Identifier? = nil, key: SharedSecret) {
     self.id = id
+    self.alias = alias ?? id
     self.key = key
   }
 

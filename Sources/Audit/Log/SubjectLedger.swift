@@ -15,6 +15,9 @@ public protocol SubjectLedger: Sendable {
   /// How many entries through ``countedPosition()`` carry a tag of `subject`; 0 for one unknown.
   func countedEntries(of subject: Identifier) async throws -> Int64
 
+  /// The subject that `alias` stands for among an entry's objects; itself if it is no alias.
+  func subject(behind alias: Identifier) async throws -> Identifier
+
   /// Replaces the counts of these subjects, and the position.
   ///
   /// - Parameters:
@@ -27,4 +30,7 @@ public protocol SubjectLedger: Sendable {
 extension SubjectLedger {
   /// A ledger that keeps counts alone knows of no other place.
   public func knownPosition() async throws -> LogPosition? { nil }
+
+  /// A ledger that keeps counts alone knows of no aliases.
+  public func subject(behind alias: Identifier) async throws -> Identifier { alias }
 }

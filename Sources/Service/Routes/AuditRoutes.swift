@@ -34,7 +34,9 @@ struct AuditRoutes: Sendable {
       },
       Route(
         "GET", "/v1/audit/entries", .known(.auditRead),
-        query: ["first", "action", "object", "actor", "request", "since", "until", "limit"]
+        query: [
+          "first", "action", "object", "actor", "request", "since", "until", "limit", "openings",
+        ]
       ) { context in try await entries(context) },
     ]
   }
@@ -106,16 +108,48 @@ struct AuditRoutes: Sendable {
     let asked = context.request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
     try await vault.admitAuditReader(context.caller, filter: asked)
     let page = try await log.entries(matching: filter, limit: Int(limit))
+    var openings: [[CommitField: OpeningState]]?
+    if try context.query("openings") == "true" {
+      openings = try await vault.openings(
+        of: page.entries, as: context.caller, purpose: context.claimedPurpose, filter: asked)
+    }
     var document = JSONObject()
     document["size"] = .integer(await log.durableHead.size)
     document["entries"] = .array(
-      page.entries.map { logged in
-        .object([
+      page.entries.enumerated().map { place, logged in
+        var members: JSONObject = [
           "index": .integer(logged.entry.index),
           "leaf": .string(String(decoding: logged.bytes, as: UTF8.self)),
-        ])
+        ]
+        if let openings { members["openings"] = .object(Self.json(openings[place])) }
+        return .object(members)
       })
     if let next = page.next { document["next"] = .integer(next) }
     try await context.reply.send(200, json: document)
+  }
+
+  /// What is there of each field: text where it is some, else bytes; of a subject's key only that it
+  /// is there, because it links all entries about the subject.
+  private static func json(_ states: [CommitField: OpeningState]) -> JSONObject {
+    var object = JSONObject()
+    for (field, state) in states.sorted(by: { $0.key < $1.key }) {
+      var members = JSONObject()
+      switch state {
+      case .present(let commitment):
+        members["state"] = .string("present")
+        if field != .subject {
+          let text = String(validating: commitment.value, as: UTF8.self)
+          if let text, !text.unicodeScalars.contains(where: { $0.value < 0x20 }) {
+            members["text"] = .string(text)
+          } else {
+            members["hex"] = .string(Hex.encode(commitment.value))
+          }
+        }
+      case .erased: members["state"] = .string("erased")
+      case .missing: members["state"] = .string("missing")
+      }
+      object[field.rawValue] = .object(members)
+    }
+    return object
   }
 }

@@ -66,8 +66,8 @@ extension ProblemDetail {
     case .tampered:
       self.init(
         .damaged,
-        "The stored bytes are not those that were written; nothing of them is given out. "
-          + "Tell the operator the request id.")
+        (detail ?? "The stored bytes are not those that were written.")
+          + " Nothing of them is given out; tell the operator the request id.")
     case .unavailable, .behindLog:
       self.init(
         .unavailable, detail ?? "Storage or the log cannot take this now; try again.",

@@ -24,15 +24,25 @@ public enum Right: String, CaseIterable, Sendable {
   case listTokens = "token.list"
   case revokeToken = "token.revoke"
   case readAudit = "audit.read"
+  /// What commitments in the log stand for.
+  case readOpenings = "audit.openings"
+  /// Make a patient known, by the practice's own reference.
+  case createSubject = "subject.create"
+  /// Say that a call is a patient's.
+  case linkSubject = "subject.link"
+  /// Which entries of the log are about a patient, with proofs.
+  case proveSubject = "subject.prove"
   case readMetrics = "metrics.read"
 
   /// Whether the right lets a caller hear or read what was said, or learn who said it.
   public var isContent: Bool {
     switch self {
-    case .readDetails, .openRecording, .playRecording, .exportKey, .readTranscript, .readNote:
+    case .readDetails, .openRecording, .playRecording, .exportKey, .readTranscript, .readNote,
+      .readOpenings, .proveSubject:
       true
     case .createCall, .listCalls, .storeRecording, .readCiphertext, .storeTranscript, .storeNote,
-      .createToken, .listTokens, .revokeToken, .readAudit, .readMetrics:
+      .createToken, .listTokens, .revokeToken, .readAudit, .createSubject, .linkSubject,
+      .readMetrics:
       false
     }
   }

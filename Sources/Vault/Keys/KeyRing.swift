@@ -189,7 +189,17 @@ public final class KeyRing: Sendable {
   public func subjectKey(_ row: SubjectRow) throws(VaultError) -> SubjectKey {
     let record = try WrapRecord(parsing: row.wrappedKey)
     return SubjectKey(
-      id: row.id, key: SharedSecret(try open(record, as: .subject, ownedBy: row.id)))
+      id: row.id, alias: row.alias,
+      key: SharedSecret(try open(record, as: .subject, ownedBy: row.id)))
+  }
+
+  /// The keys of whom an entry about a call is about: the call, and its patient if one is known.
+  ///
+  /// - Throws: as ``subjectKey(_:)``.
+  func subjectKeys(of call: CallRow) throws(VaultError) -> [SubjectKey] {
+    var keys = [try subjectKey(call.subject)]
+    if let patient = call.patient { keys.append(try subjectKey(patient)) }
+    return keys
   }
 
   // MARK: the log

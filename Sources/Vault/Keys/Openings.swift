@@ -16,6 +16,13 @@ extension KeyRing: OpeningSealer {
     return [1] + key.id.bytes + nonce + sealed
   }
 
+  /// - Throws: ``VaultError/Code/sealed``; ``VaultError/Code/tampered`` for what is no opening.
+  public func isErased(_ sealed: [UInt8], at address: OpeningAddress) throws -> Bool {
+    guard sealed.count >= 45, sealed[0] == 1, let id = Identifier(bytes: Array(sealed[1..<17]))
+    else { throw VaultError(.tampered, during: "reading an opening") }
+    return try unsealed().openingKey(id) == nil
+  }
+
   /// - Throws: ``VaultError/Code/notFound`` where the key is gone: the value is erased;
   ///   ``VaultError/Code/tampered`` where the bytes are not what was sealed at this address;
   ///   ``VaultError/Code/sealed``.

@@ -202,7 +202,7 @@ extension Vault {
       throw VaultError(.notFound, during: "finding a call")
     }
     draft.objects = [call.id]
-    draft.subjects = [try keys.subjectKey(call.subject)]
+    draft.subjects = try keys.subjectKeys(of: call)
     guard covers(call, caller) else {
       throw VaultError(.notFound, during: "finding a call", because: .outOfScope)
     }
@@ -221,7 +221,7 @@ extension Vault {
     }
     draft.objects = [call.id, recording.id]
     draft.parts = [try name(of: .recording(recording.number))]
-    draft.subjects = [try keys.subjectKey(call.subject)]
+    draft.subjects = try keys.subjectKeys(of: call)
     guard covers(call, caller) else {
       throw VaultError(.notFound, during: "finding a recording", because: .outOfScope)
     }

@@ -14,7 +14,8 @@ extension Vault {
   ) async throws(VaultError) -> CallPage {
     var draft = draft(.search, .single, by: caller, purpose: purpose)
     draft.commits[.filter] = search.account
-    let listings = try await checked(&draft) { draft throws(VaultError) -> [CallListing] in
+    let (listings, isCut) = try await checked(&draft) {
+      draft throws(VaultError) -> ([CallListing], Bool) in
       try self.allow(.listCalls, caller)
       if purpose != nil || search.party != nil || search.agent != nil {
         try self.allow(.readDetails, caller, purpose: purpose)
@@ -23,16 +24,22 @@ extension Vault {
         throw VaultError(
           .invalid, during: "searching calls", detail: "`limit` must be within 1…100")
       }
-      guard var query = try self.query(search) else { return [] }
+      guard var query = try self.query(search) else { return ([], false) }
       query.sources = caller.confinement.sources
       query.locations = caller.confinement.locations
       query.callExtensions = caller.confinement.callExtensions
-      let listings = try await self.catalog.calls(matching: query)
+      let found = try await self.catalog.calls(matching: query)
+      let listings = Self.page(found)
       draft.objects = listings.map(\.call.id)
-      for listing in listings {
-        draft.subjects.append(try self.keys.subjectKey(listing.call.subject))
+      var patients: Set<Identifier> = []
+      for call in listings.map(\.call) {
+        draft.subjects.append(try self.keys.subjectKey(call.subject))
+        // The patient of several calls has one tag.
+        if let patient = call.patient, patients.insert(patient.id).inserted {
+          draft.subjects.append(try self.keys.subjectKey(patient))
+        }
       }
-      return listings
+      return (listings, listings.count < found.count)
     }
     draft.outcome = .success
     draft.count = nil
@@ -49,7 +56,7 @@ extension Vault {
     let calls = listings.map { listing in
       CallSummary(listing, details: details[listing.call.id])
     }
-    let last = listings.count == search.limit ? listings.last : nil
+    let last = listings.count == search.limit || isCut ? listings.last : nil
     return CallPage(
       calls: calls,
       next: last.map { CallCursor(started: $0.call.started.instant, call: $0.call.id) })
@@ -89,6 +96,18 @@ extension Vault {
       summary: CallSummary(listing, details: details),
       recordings: recordings.map { RecordingFacts($0) },
       retention: retention.decide(class: nil, known: days))
+  }
+
+  /// As many calls as one entry can name with their patients.
+  private static func page(_ found: [CallListing]) -> [CallListing] {
+    var patients: Set<Identifier> = []
+    var room = Entry.maximumObjects
+    return Array(
+      found.prefix { listing in
+        room -= 1
+        if let patient = listing.call.patient, patients.insert(patient.id).inserted { room -= 1 }
+        return room >= 0
+      })
   }
 
   /// The catalog is not trusted with an overflow.

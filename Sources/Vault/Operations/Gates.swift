@@ -9,6 +9,7 @@ actor Gates {
     /// What is unique about a call that is being made.
     case sourceCall([UInt8])
     case identities
+    case patients
   }
 
   private var waiting: [Key: [CheckedContinuation<Void, Never>]] = [:]

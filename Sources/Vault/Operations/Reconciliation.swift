@@ -119,7 +119,7 @@ extension Vault {
       if !entry.subjects.isEmpty, let id = entry.objects.first,
         let call = try await catalog.call(id)
       {
-        subjects = [try keys.subjectKey(call.subject)]
+        subjects = try keys.subjectKeys(of: call)
       }
       discard(
         try await record(intent.recovery(outcome, by: systemActor, about: subjects)))
@@ -149,19 +149,22 @@ extension Vault {
   /// Actions whose success the catalog must know of.
   private static var bound: Set<Action> {
     [
-      .callCreated, .recordingStored, .transcriptStored, .noteStored, .personCreated,
-      .authTokenCreated, .authTokenRevoked,
+      .callCreated, .recordingStored, .transcriptStored, .noteStored, .subjectCreated,
+      .subjectLinked, .personCreated, .authTokenCreated, .authTokenRevoked,
     ]
   }
 
   /// The rows that an entry's success is about.
   private static func rows(of entry: Entry) -> [RowReference] {
-    switch entry.action {
+    // First stand the call and, where a patient is known, the link; then what was stored.
+    let stored = entry.objects.dropFirst(entry.subjects.count).prefix(1)
+    return switch entry.action {
     case .callCreated: entry.objects.prefix(1).map { RowReference(.call, $0) }
-    case .recordingStored: entry.objects.dropFirst().prefix(1).map { RowReference(.recording, $0) }
-    case .transcriptStored:
-      entry.objects.dropFirst().prefix(1).map { RowReference(.transcript, $0) }
-    case .noteStored: entry.objects.dropFirst().prefix(1).map { RowReference(.note, $0) }
+    case .recordingStored: stored.map { RowReference(.recording, $0) }
+    case .transcriptStored: stored.map { RowReference(.transcript, $0) }
+    case .noteStored: stored.map { RowReference(.note, $0) }
+    case .subjectCreated: entry.objects.prefix(1).map { RowReference(.patient, $0) }
+    case .subjectLinked: entry.objects.dropFirst().prefix(1).map { RowReference(.link, $0) }
     case .personCreated: entry.objects.prefix(1).map { RowReference(.identity, $0) }
     case .authTokenCreated: entry.objects.prefix(1).map { RowReference(.token, $0) }
     default: []

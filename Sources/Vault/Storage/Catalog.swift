@@ -112,6 +112,39 @@ public protocol Catalog: Sendable {
   /// A live transcript or note with its sealed bytes.
   func text(_ id: Identifier) async throws(VaultError) -> TextRow?
 
+  // MARK: Patients
+
+  /// Inserts a pending patient with the token of the practice's reference.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if a patient, pending or live,
+  ///   has the token.
+  func insert(
+    _ patient: PatientRow, reference token: LookupToken, since size: Int64
+  ) async throws(VaultError)
+
+  /// A live patient.
+  func patient(_ id: Identifier) async throws(VaultError) -> PatientRow?
+
+  /// The patient, pending or live, with one of these tokens.
+  func patient(reference tokens: [LookupToken]) async throws(VaultError) -> Identifier?
+
+  /// Inserts a pending link.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` with ``VaultError/existing`` if the call is, pending or live,
+  ///   linked to a patient.
+  func insert(_ link: PatientLinkRow, since size: Int64) async throws(VaultError)
+
+  /// The live links of a patient, oldest first.
+  func links(of patient: Identifier) async throws(VaultError) -> [PatientLinkRow]
+
+  // MARK: Policies
+
+  /// Keeps the bytes of a policy file under their hash; one that is kept stays.
+  func keepPolicy(_ bytes: [UInt8], hash: SHA256Digest) async throws(VaultError)
+
+  /// The bytes of a policy file that was in force once.
+  func policy(_ hash: SHA256Digest) async throws(VaultError) -> [UInt8]?
+
   // MARK: Who is who
 
   /// Inserts a pending person, service or local user.
@@ -179,7 +212,7 @@ public enum CatalogFact: String, Sendable, CaseIterable {
 
 /// The tables whose rows wait for an entry.
 public enum RowKind: String, Sendable, CaseIterable {
-  case call, recording, transcript, note, identity, token
+  case call, recording, transcript, note, patient, link, identity, token
 }
 
 /// A row, wherever it lies.

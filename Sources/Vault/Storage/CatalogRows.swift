@@ -16,6 +16,8 @@ public struct LookupToken: Hashable, Sendable {
     case agent
     /// The bytes of a recording, together with its call.
     case content
+    /// The practice's reference of a patient.
+    case patient
   }
   public let field: Field
   /// The index key's id: the token dies with that key.
@@ -38,8 +40,10 @@ public struct LookupToken: Hashable, Sendable {
 /// In clear is what an operator needs to see that calls arrive; who spoke is in ``details``.
 public struct CallRow: Sendable, Equatable {
   public let id: Identifier
-  /// Whom it is about: the call itself until a patient is known.
+  /// The call as its own subject: entries about it carry its tag always.
   public let subject: SubjectRow
+  /// The patient it is linked to, whose tag entries then carry besides.
+  public let patient: SubjectRow?
   /// When we learned of the call.
   public let created: Timestamp
   /// When the call began, as its source said, or ``created``.
@@ -58,13 +62,15 @@ public struct CallRow: Sendable, Equatable {
   public let recordingNumbers: Int
 
   public init(
-    id: Identifier, subject: SubjectRow, created: Timestamp, started: OffsetTime,
-    direction: Direction, source: String, location: String?, callExtension: String?,
+    id: Identifier, subject: SubjectRow, patient: SubjectRow? = nil, created: Timestamp,
+    started: OffsetTime, direction: Direction, source: String, location: String?,
+    callExtension: String?,
     keyID: Identifier, wrappedKey: [UInt8], details: [UInt8], detailsGeneration: Int,
     recordingNumbers: Int
   ) {
     self.id = id
     self.subject = subject
+    self.patient = patient
     self.created = created
     self.started = started
     self.direction = direction
@@ -103,12 +109,44 @@ public struct CallListing: Sendable, Equatable {
 /// Whom entries of the log are about, known to the log by tags only.
 public struct SubjectRow: Sendable, Equatable {
   public let id: Identifier
+  /// What stands for it among an entry's objects: the link of a patient to a call; nil for the id.
+  public let alias: Identifier?
   /// The wrap record of the key that makes the tags.
   public let wrappedKey: [UInt8]
 
-  public init(id: Identifier, wrappedKey: [UInt8]) {
+  public init(id: Identifier, alias: Identifier? = nil, wrappedKey: [UInt8]) {
     self.id = id
+    self.alias = alias
     self.wrappedKey = wrappedKey
+  }
+}
+
+/// A patient, known to the catalog by an index token of the practice's own reference and nothing else.
+public struct PatientRow: Sendable, Equatable {
+  public let subject: SubjectRow
+  public let created: Timestamp
+
+  public var id: Identifier { subject.id }
+
+  public init(subject: SubjectRow, created: Timestamp) {
+    self.subject = subject
+    self.created = created
+  }
+}
+
+/// That a call is a patient's.
+public struct PatientLinkRow: Sendable, Equatable {
+  /// Stands for the patient in entries about the call.
+  public let id: Identifier
+  public let patient: Identifier
+  public let call: Identifier
+  public let created: Timestamp
+
+  public init(id: Identifier, patient: Identifier, call: Identifier, created: Timestamp) {
+    self.id = id
+    self.patient = patient
+    self.call = call
+    self.created = created
   }
 }
 

@@ -172,7 +172,7 @@ enum InitCommand {
     }
   }
 
-  private static func asset(_ asset: callvault_asset) -> [UInt8] {
+  static func asset(_ asset: callvault_asset) -> [UInt8] {
     unsafe Array(UnsafeBufferPointer(start: asset.bytes, count: asset.length))
   }
 

@@ -181,7 +181,7 @@ enum ServeCommand {
     let metrics = MetricsRegistry()
     let api = CallVaultAPI(
       vault: opened.vault, auditLog: opened.log, intakes: intakes,
-      anchoring: opened.anchoring, sinks: sinks,
+      anchoring: opened.anchoring, sinks: sinks, anchors: LogFolder(opened.layout.anchors),
       authenticators: [
         BearerAuthenticator(vault: opened.vault), PeerAuthenticator(vault: opened.vault),
       ], metrics: metrics, log: log)

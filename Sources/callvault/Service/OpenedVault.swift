@@ -56,18 +56,17 @@ final class OpenedVault: Sendable {
       try settings.logConfiguration(), store: FileLogStore(layout, on: files), signer: signer,
       openings: ring, subjects: catalog, clock: clock,
       epochs: try FileEpochKeys(layout, ring: ring, on: files), anchors: found.heads)
+    let access = layout.policies + "/access.yaml"
+    let accessBytes = try AtomicFile.read(access, limit: 1 << 20, on: files)
+    let retention = layout.policies + "/retention.yaml"
+    let retentionBytes = try AtomicFile.read(retention, limit: 1 << 20, on: files)
     let vault = try await Vault.open(
       try settings.vaultConfiguration(),
-      policy: AccessPolicy(
-        parsing: try AtomicFile.read(
-          layout.policies + "/access.yaml", limit: 1 << 20, on: files),
-        file: layout.policies + "/access.yaml"),
-      retention: RetentionSchedule(
-        parsing: try AtomicFile.read(
-          layout.policies + "/retention.yaml", limit: 1 << 20, on: files),
-        file: layout.policies + "/retention.yaml"),
+      policy: AccessPolicy(parsing: accessBytes, file: access),
+      retention: RetentionSchedule(parsing: retentionBytes, file: retention),
       catalog: catalog, blobs: FileBlobStore(root: layout.objects), log: log, keys: ring,
       inspector: ProbedAudio(), clock: clock)
+    try await vault.keepPolicies([accessBytes, retentionBytes])
     self.layout = layout
     self.settings = settings
     self.lock = lock

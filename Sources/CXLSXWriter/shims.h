@@ -1,0 +1,3 @@
+// libxlsxwriter as it is.
+#pragma once
+#include <xlsxwriter.h>

@@ -1,0 +1,77 @@
+import Encoding
+import Glibc
+
+/// `audit package`: the evidence of a time, in one file for an auditor.
+enum AuditPackageCommand {
+  static let package = Command(
+    name: "audit package",
+    summary: "make an evidence package that an auditor checks without this program",
+    options: [
+      .value(
+        "from", "T", "the range begins with the first entry at or after this time", required: true),
+      .value("to", "T", "and ends with the last one before this time (RFC 3339)", required: true),
+      .value("out", "FILE", "the tar to write", required: true),
+    ] + Command.client,
+    examples: [
+      (
+        "callvault audit package --from 2026-10-01T00:00:00Z --to 2026-11-01T00:00:00Z "
+          + "--out evidence-2026-10.tar", "October, with the whole log that proves it"
+      ),
+      (
+        "python3 verify.py package evidence-2026-10.tar --key \"$VKEY\"",
+        "what the auditor types; VKEY must reach them another way"
+      ),
+    ],
+    discussion: [
+      "The package has the log from its first entry to the head, the entries of the range as one JSON "
+        + "line each, proofs, policies, two reports, and programs to check it with. The making is "
+        + "itself in the log."
+    ]
+  ) { arguments, terminal in
+    let from = try time(arguments, "from")
+    let to = try time(arguments, "to")
+    guard from < to else { throw CommandFailure(.usage, "--from must be before --to") }
+    let out = try arguments.required("out")
+    let client = try ServiceClient(arguments)
+    _ = try await client.post(
+      "/v1/audit/packages", json: ["from": .string(from.rfc3339), "to": .string(to.rfc3339)])
+    let folder = "\(out).\(getpid()).parts"
+    try makeFolder(folder)
+    do {
+      _ = try await LogCopy(client: client, folder: folder + "/log").make(terminal)
+      let package = EvidencePackage(from: from, to: to, folder: folder)
+      try await package.fetch(from: client)
+      let (facts, policies) = try await package.derive()
+      try await package.fetchPolicies(policies, from: client)
+      try PackageTar.write(folder, to: out, modified: facts.time.milliseconds / 1000)
+      try PackageTar.remove(folder)
+      terminal.result(
+        "\(out): entries \(facts.range.lowerBound) to \(facts.range.upperBound) of "
+          + "\(facts.origin), under its head of \(facts.size) entries",
+        [
+          "file": .string(out), "first": .integer(facts.range.lowerBound),
+          "last": .integer(facts.range.upperBound), "size": .integer(facts.size),
+          "root": .string(facts.root),
+        ])
+      return ExitCode.success.rawValue
+    } catch {
+      do {
+        try PackageTar.remove(folder)
+      } catch {
+        terminal.note("callvault: \(folder) is left over: \(error)")
+      }
+      throw error
+    }
+  }
+
+  /// A time given as an option.
+  static func time(
+    _ arguments: Arguments, _ name: String
+  ) throws(CommandFailure) -> Timestamp {
+    guard let time = Timestamp(rfc3339: try arguments.required(name)) else {
+      throw CommandFailure(
+        .usage, "--\(name) must be a time by RFC 3339, such as 2026-11-20T00:00:00Z")
+    }
+    return time
+  }
+}

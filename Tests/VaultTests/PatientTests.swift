@@ -1,0 +1,161 @@
+import Audit
+import Cryptography
+import Drivers
+import Encoding
+import Testing
+
+@testable import Vault
+
+/// Patients, the calls that are theirs, and what the log says about them.
+@Suite struct PatientTests {
+  /// The tags of a subject, in order, as the entries carry them.
+  private func ordinals(
+    of key: SubjectKey, in entries: [Entry]
+  ) throws -> [Int64] {
+    var tags: [SubjectTag: Int64] = [:]
+    for ordinal in 1...200 { tags[try key.tag(Int64(ordinal))] = Int64(ordinal) }
+    return entries.flatMap(\.subjects).compactMap { tags[$0] }
+  }
+
+  @Test func lateIdentificationSaysSinceWhen() async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording([1, 2, 3])
+    let clinician = try await practice.caller(.clinician)
+    _ = try await practice.read(receipt.recording, as: clinician)
+    let patient = try await practice.vault.createPatient(reference: "MRN-1", as: clinician)
+    #expect(
+      try await practice.vault.findPatient(reference: "MRN-1", as: clinician) == patient.id)
+    let link = try await practice.vault.link(receipt.call, to: patient.id, as: clinician)
+    _ = try await practice.read(receipt.recording, as: clinician)
+    let entries = try await practice.entries()
+    let row = try #require(await practice.catalog.patient(patient.id))
+    let call = try #require(await practice.catalog.call(receipt.call))
+    let patientKey = try practice.vault.keys.subjectKey(row.subject)
+    let callKey = try practice.vault.keys.subjectKey(call.subject)
+    // Created, found, linked, read: intent and outcome.
+    #expect(try ordinals(of: patientKey, in: entries) == [1, 2, 3, 4, 5])
+    let numbers = try ordinals(of: callKey, in: entries)
+    #expect(numbers == Array(1...Int64(numbers.count)))
+    let linked = entries[Int(link.logIndex)]
+    #expect(linked.action == .subjectLinked && linked.objects == [receipt.call, link.id])
+    // The patient's own id is in the entries that are about nobody else, and in no other.
+    for entry in entries where entry.objects.contains(patient.id) {
+      #expect(entry.action == .subjectCreated || entry.action == .search)
+    }
+    #expect(!entries.contains { $0.commits.isEmpty && $0.action == .subjectCreated })
+  }
+
+  @Test func aReferenceBelongsToOnePatientAndACallToOne() async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording([1])
+    let clinician = try await practice.caller(.clinician)
+    let one = try await practice.vault.createPatient(reference: "MRN-1", as: clinician)
+    let error = await #expect(throws: VaultError.self) {
+      try await practice.vault.createPatient(reference: "MRN-1", as: clinician)
+    }
+    #expect(error?.code == .conflict && error?.existing == one.id)
+    _ = try await practice.vault.link(receipt.call, to: one.id, as: clinician)
+    let two = try await practice.vault.createPatient(reference: "MRN-2", as: clinician)
+    let second = await #expect(throws: VaultError.self) {
+      try await practice.vault.link(receipt.call, to: two.id, as: clinician)
+    }
+    #expect(second?.code == .conflict)
+    let unknown = await #expect(throws: VaultError.self) {
+      try await practice.vault.link(receipt.call, to: .random(), as: clinician)
+    }
+    #expect(unknown?.code == .notFound)
+    let auditor = try await practice.caller(.auditor)
+    let refused = await #expect(throws: VaultError.self) {
+      try await practice.vault.createPatient(reference: "MRN-3", as: auditor)
+    }
+    #expect(refused?.code == .denied)
+  }
+
+  /// What is stored in a linked call is found again at a start, and tags go on without a gap.
+  @Test func aStopWithoutWarningLosesNoCountAndNoRow() async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording([1])
+    let clinician = try await practice.caller(.clinician)
+    let patient = try await practice.vault.createPatient(reference: "MRN-1", as: clinician)
+    _ = try await practice.vault.link(receipt.call, to: patient.id, as: clinician)
+    let system = try await practice.phoneSystem()
+    let bytes = [UInt8](repeating: 7, count: 70_000)
+    let second = try await practice.store(bytes, in: receipt.call, as: system)
+    let again = try await practice.restarted()
+    let reader = try await again.caller(.clinician)
+    #expect(try await again.read(second.recording, as: reader) == bytes)
+    let officer = try await again.caller(.privacyOfficer)
+    let proof = try await again.vault.proveSubject(
+      patient.id, as: officer, purpose: .patientRequest)
+    let subject = try #require(proof.subjects.first)
+    let row = try #require(await again.catalog.patient(patient.id))
+    let key = try again.vault.keys.subjectKey(row.subject)
+    let entries = try await again.entries()
+    #expect(subject.entries.count == (try ordinals(of: key, in: entries)).count)
+    #expect(proof.subjects.count == 2)
+    // The file's own making is its last entry.
+    #expect(subject.entries.last.map { entries[Int($0.index)].action } == .auditExported)
+  }
+
+  /// The log fails at each append in turn: a patient and a link are wholly there or absent.
+  @Test(arguments: 0..<4)
+  func aLogThatFailsLeavesNoHalfLink(appends: Int) async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording([1])
+    let clinician = try await practice.caller(.clinician)
+    practice.store.fail(after: appends)
+    var linked = false
+    do throws(VaultError) {
+      let patient = try await practice.vault.createPatient(reference: "MRN-1", as: clinician)
+      _ = try await practice.vault.link(receipt.call, to: patient.id, as: clinician)
+      linked = true
+    } catch {
+      #expect(error.code == .unavailable)
+    }
+    let again = try await practice.restarted()
+    #expect(try await again.catalog.pendingRows(limit: 10).isEmpty)
+    let reader = try await again.caller(.clinician)
+    let call = try #require(await again.catalog.call(receipt.call))
+    if linked { #expect(call.patient != nil) }
+    if call.patient == nil {
+      let id: Identifier
+      do throws(VaultError) {
+        id = try await again.vault.createPatient(reference: "MRN-1", as: reader).id
+      } catch {
+        id = try #require(error.existing)
+      }
+      _ = try await again.vault.link(receipt.call, to: id, as: reader)
+    }
+    #expect(try await again.read(receipt.recording, as: reader) == [1])
+  }
+
+  /// A page of a search names each patient once, and never more than an entry can hold.
+  @Test func aPageNamesEachPatientOnce() async throws {
+    let practice = try await Practice.new()
+    let system = try await practice.phoneSystem()
+    let clinician = try await practice.caller(.clinician)
+    var calls: [Identifier] = []
+    for number in 0..<70 {
+      calls.append(
+        try await practice.vault.createCall(
+          NewCall(source: "3cx", sourceID: "\(number)"), as: system
+        ).call)
+    }
+    for (number, call) in calls.enumerated() {
+      let patient = try await practice.vault.createPatient(
+        reference: "MRN-\(number)", as: clinician)
+      _ = try await practice.vault.link(call, to: patient.id, as: clinician)
+    }
+    var found: [Identifier] = []
+    var cursor: CallCursor?
+    repeat {
+      var search = CallSearch()
+      search.limit = 100
+      search.cursor = cursor
+      let page = try await practice.vault.findCalls(search, as: clinician, purpose: nil)
+      found += page.calls.map(\.call)
+      cursor = page.next
+    } while cursor != nil
+    #expect(Set(found) == Set(calls) && found.count == 70)
+  }
+}
