@@ -965,7 +965,7 @@ class Log:
                 self.find("altered", "heads carry lines of epoch keys, and the keyring is missing",
                           kind="removed", path="keyring")
             return bool(lines)
-        held = False
+        signed = set()
         for name, key_id, signature in lines:
             if not re.fullmatch(r"0|[1-9][0-9]{0,17}", name[len(prefix):], re.A):
                 continue
@@ -984,10 +984,15 @@ class Log:
             if not epoch.key.verifies(signature, head.note.text):
                 self.find("unauthentic", f"the line of epoch {number} does not hold", path=path)
                 return True
-            held = True
-        if not held and head.size >= self.keyring.epochs[0].first:
-            self.find("unauthentic", f"no epoch that was open signed the head of {head.size} entries", path=path)
-            return True
+            signed.add(number)
+        begun = [epoch for epoch in self.keyring.epochs if epoch.first <= head.size]
+        # Where one epoch named the next, both signed: else a broken line of one would pass for none.
+        closing = begun and begun[-1].first == head.size and begun[-1].by_before
+        for epoch in begun[-2:] if closing else begun[-1:]:
+            if epoch.number not in signed:
+                self.find("unauthentic", f"epoch {epoch.number} did not sign the head of {head.size} entries",
+                          path=path)
+                return True
         return False
 
     def check_introductions(self):

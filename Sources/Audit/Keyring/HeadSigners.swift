@@ -52,7 +52,7 @@ struct HeadSigners: Sendable {
     func unauthentic(_ detail: String) -> Objection {
       Objection(verdict: .unauthentic, kind: nil, path: nil, detail: detail)
     }
-    var holds = false
+    var signed: Set<Int> = []
     for line in lines {
       guard let number = Checkpoint.size(String(line.name.dropFirst(prefix.count))) else {
         continue
@@ -72,9 +72,16 @@ struct HeadSigners: Sendable {
       guard epoch.key.verifies(line.bytes, over: head.note.text) else {
         return unauthentic("the line of epoch \(number) does not hold")
       }
-      holds = true
+      signed.insert(Int(number))
     }
-    guard !holds, head.size >= keyring.epochs[0].epoch.firstSize else { return nil }
-    return unauthentic("no epoch that was open signed the head of \(head.size) entries")
+    guard let open = keyring.epochs.lastIndex(where: { $0.epoch.firstSize <= head.size }) else {
+      return nil
+    }
+    // Where one epoch named the next, both signed: else a broken line of one would pass for none.
+    let newest = keyring.epochs[open]
+    let isClosing = newest.epoch.firstSize == head.size && newest.hasPredecessorLine
+    let expected = isClosing ? [open - 1, open] : [open]
+    guard let missing = expected.first(where: { !signed.contains($0) }) else { return nil }
+    return unauthentic("epoch \(missing) did not sign the head of \(head.size) entries")
   }
 }
