@@ -62,6 +62,7 @@ final class CountingClock: WallClock {
 private struct PlainOpenings: OpeningSealer {
   func seal(_ opening: [UInt8], at address: OpeningAddress) -> [UInt8] { opening }
   func open(_ sealed: [UInt8], at address: OpeningAddress) -> [UInt8] { sealed }
+  func isErased(_ sealed: [UInt8], at address: OpeningAddress) -> Bool { false }
 }
 
 private struct NoSubjects: SubjectLedger {

@@ -3,8 +3,8 @@ public import Encoding
 /// Seals what commitments in the log stand for, under a key that can be destroyed.
 ///
 /// Called by many callers at once, on their way to the log; it must not wait for a disk or a peer,
-/// except for the rare making of a new key. What is sealed must open only for the same ``OpeningAddress``: a row
-/// moved to another entry is refused.
+/// except for the rare making of a new key. What is sealed must open only for the same
+/// ``OpeningAddress``: a row moved to another entry is refused.
 public protocol OpeningSealer: Sendable {
   func seal(_ opening: [UInt8], at address: OpeningAddress) throws -> [UInt8]
 
