@@ -402,6 +402,8 @@ public actor AuditLog {
 
   /// Returns when what was staged last is durable.
   func settle() async throws(AuditError) {
+    // What was staged when an append failed is gone: whatever followed would leave a gap.
+    if let failure { throw failure }
     var turn = Turn.commit
     if isCommitting {
       turn = await withCheckedContinuation { waiting.append($0) }
@@ -478,7 +480,6 @@ public actor AuditLog {
     if segmentLength > reserved { try await reserve(segmentLength) }
     try await store.append(bytes, from: head.size, to: next.size)
     head = next
-    if let introduction { try epochs.succeed(by: introduction, logKey: verifierKey) }
     lastCommit = .now
     for staged in batch.entries {
       counts.commit(staged.counts)
@@ -488,6 +489,8 @@ public actor AuditLog {
           bytes: staged.bytes, leafHash: staged.leafHash, openings: staged.openings))
       unpublishedLength += staged.bytes.count
     }
+    // Last: if it throws, the log fails, and what is durable is still published.
+    if let introduction { try epochs.succeed(by: introduction, logKey: verifierKey) }
   }
 
   /// Stages the entry that introduces the epoch that waits, last in its batch: the head of exactly
