@@ -54,18 +54,27 @@ public final class TimestampAuthority: @unchecked Sendable {
   /// - Throws: ``CryptographyError/Code/invalidInput`` if there is none.
   public init(pem: [UInt8]) throws(CryptographyError) {
     defer { ERR_clear_error() }
-    guard pem.count <= 1 << 20, let bio = unsafe BIO_new_mem_buf(pem, Int32(pem.count)) else {
+    guard pem.count <= 1 << 20 else {
       throw CryptographyError(.invalidInput, during: "reading an authority's certificates")
+    }
+    let certificates = unsafe pem.withUnsafeBytes { pem in unsafe Self.certificates(in: pem) }
+    guard unsafe !certificates.isEmpty else {
+      throw CryptographyError(.invalidInput, during: "reading an authority's certificates")
+    }
+    unsafe self.certificates = certificates
+  }
+
+  /// The bytes must live through this: OpenSSL's BIO reads them where they lie.
+  private static func certificates(in pem: UnsafeRawBufferPointer) -> [OpaquePointer] {
+    guard let bio = unsafe BIO_new_mem_buf(pem.baseAddress, Int32(pem.count)) else {
+      return unsafe []
     }
     defer { unsafe BIO_free(bio) }
     var certificates = unsafe [OpaquePointer]()
     while let certificate = unsafe PEM_read_bio_X509(bio, nil, nil, nil) {
       unsafe certificates.append(certificate)
     }
-    guard unsafe !certificates.isEmpty else {
-      throw CryptographyError(.invalidInput, during: "reading an authority's certificates")
-    }
-    unsafe self.certificates = certificates
+    return unsafe certificates
   }
 
   deinit {

@@ -11,11 +11,15 @@ public struct CertificateFacts: Sendable {
   /// - Throws: ``HTTPError/Code/tls`` when there is none, or its time cannot be read.
   public init(pem: [UInt8]) throws(HTTPError) {
     ERR_clear_error()
-    guard let memory = unsafe BIO_new_mem_buf(pem, Int32(clamping: pem.count)) else {
-      throw TLSFault.error(during: "reading a certificate")
+    // The bytes must live until they are read: OpenSSL's BIO reads them where they lie.
+    let read = unsafe pem.withUnsafeBytes { pem -> OpaquePointer? in
+      guard let memory = unsafe BIO_new_mem_buf(pem.baseAddress, Int32(clamping: pem.count)) else {
+        return nil
+      }
+      defer { unsafe BIO_free(memory) }
+      return unsafe PEM_read_bio_X509(memory, nil, nil, nil)
     }
-    defer { unsafe BIO_free(memory) }
-    guard let certificate = unsafe PEM_read_bio_X509(memory, nil, nil, nil) else {
+    guard let certificate = unsafe read else {
       throw TLSFault.error(during: "reading a certificate")
     }
     defer { unsafe X509_free(certificate) }

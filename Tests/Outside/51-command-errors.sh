@@ -43,7 +43,8 @@ expect 2 '' "$cv" init --data "$SCRATCH/file"
 expect 1 'running' "$cv" list --data "$data"
 # The doctor names a damaged ring and a missing catalog.
 cp -r "$data" "$SCRATCH/ill"
-printf '\0' | dd of="$SCRATCH/ill/keys/ring" bs=1 seek=100 conv=notrunc status=none
+byte=$(od -An -tu1 -j100 -N1 "$SCRATCH/ill/keys/ring")
+printf "\\$(printf '%03o' $((byte ^ 1)))" | dd of="$SCRATCH/ill/keys/ring" bs=1 seek=100 conv=notrunc status=none
 expect 7 'not what was written' "$cv" doctor --data "$SCRATCH/ill" --keys "$SCRATCH/keys"
 rm "$SCRATCH/ill/catalog.sqlite"
 expect 7 'catalog.sqlite is missing' "$cv" doctor --data "$SCRATCH/ill" --keys "$SCRATCH/keys"
