@@ -31,7 +31,8 @@ struct BenchLog {
       LogConfiguration(origin: origin, tenant: tenant, node: node, software: software),
       store: try FileLogStore(layout),
       signer: try NoteSigner(name: origin, seed: try ring.logSigningSeed()), openings: ring,
-      subjects: NoSubjects(), clock: clock)
+      subjects: NoSubjects(), clock: clock,
+      epochs: try FileEpochKeys(layout, ring: ring))
   }
 
   /// Runs `body` while the log publishes, and stops it cleanly afterwards.

@@ -33,7 +33,8 @@ struct SeedBench {
       LogConfiguration(origin: origin, tenant: tenant, node: node, software: software),
       store: try FileLogStore(layout),
       signer: try NoteSigner(name: origin, seed: try ring.logSigningSeed()), openings: ring,
-      subjects: catalog, clock: clock)
+      subjects: catalog, clock: clock,
+      epochs: try FileEpochKeys(layout, ring: ring))
     let files = LinuxFileSystem()
     func policy(_ name: String) throws -> [UInt8] {
       try AtomicFile.read(layout.policies + "/" + name, limit: 1 << 20, on: files)
