@@ -109,7 +109,7 @@ private struct JSONParser {
     try checkDepth(depth)
     offset += 1
     var members: [JSONObject.Member] = []
-    var seen: Set<String> = []
+    var seen = SeenKeys()
     skipWhitespace()
     if skip(UInt8(ascii: "}")) { return JSONObject() }
     while true {
@@ -119,7 +119,7 @@ private struct JSONParser {
         throw JSONError(.syntax, at: offset, "expected a key in quotes")
       }
       let key = try string()
-      guard seen.insert(key).inserted else {
+      guard seen.isFirst(key, after: members) else {
         throw JSONError(.duplicateKey, at: start, "a key that stands twice in one object")
       }
       skipWhitespace()
@@ -182,19 +182,20 @@ private struct JSONParser {
   private mutating func string() throws(JSONError) -> String {
     let start = offset
     offset += 1
-    var utf8: [UInt8] = []
+    skipPlain()
+    // Nearly every string has no escape, and is made of the text where it lies.
+    if next == UInt8(ascii: "\"") {
+      let text = try text(of: bytes[(start + 1)..<offset], beginningAt: start)
+      offset += 1
+      return text
+    }
+    var utf8 = Array(bytes[(start + 1)..<offset])
     while true {
-      let run = offset
-      while let byte = next, byte != 0x22, byte != 0x5C, byte >= 0x20 { offset += 1 }
-      utf8.append(contentsOf: bytes[run..<offset])
       switch next {
       case UInt8(ascii: "\""):
         offset += 1
         // Escapes only append whole scalars, so what is not UTF-8 here was not in the text.
-        guard let text = String(validating: utf8, as: UTF8.self) else {
-          throw JSONError(.encoding, at: start, "a string that is not UTF-8")
-        }
-        return text
+        return try text(of: utf8[...], beginningAt: start)
       case UInt8(ascii: "\\"):
         offset += 1
         utf8.append(contentsOf: try escape().utf8)
@@ -203,7 +204,23 @@ private struct JSONParser {
       default:
         throw JSONError(.syntax, at: offset, "a control character in a string")
       }
+      let run = offset
+      skipPlain()
+      utf8.append(contentsOf: bytes[run..<offset])
     }
+  }
+
+  /// Passes over what stands for itself in a string.
+  private mutating func skipPlain() {
+    while let byte = next, byte != 0x22, byte != 0x5C, byte >= 0x20 { offset += 1 }
+  }
+
+  private func text(of utf8: ArraySlice<UInt8>, beginningAt start: Int) throws(JSONError) -> String
+  {
+    guard let text = String(validating: utf8, as: UTF8.self) else {
+      throw JSONError(.encoding, at: start, "a string that is not UTF-8")
+    }
+    return text
   }
 
   private mutating func escape() throws(JSONError) -> String {
@@ -258,5 +275,20 @@ private struct JSONParser {
       offset += 1
     }
     return value
+  }
+}
+
+/// The keys of one object so far.
+private struct SeenKeys {
+  /// So many are compared one by one, which is faster than hashing them; a hostile object may have
+  /// a hundred thousand.
+  private static let few = 32
+  private var many: Set<String> = []
+
+  /// Whether `key` stands in an object for the first time, behind these members.
+  mutating func isFirst(_ key: String, after members: [JSONObject.Member]) -> Bool {
+    guard members.count >= Self.few else { return !members.contains { $0.key == key } }
+    if many.isEmpty { many = Set(members.map(\.key)) }
+    return many.insert(key).inserted
   }
 }
