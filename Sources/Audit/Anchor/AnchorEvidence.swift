@@ -54,6 +54,24 @@ public struct AnchorEvidence: Sendable {
       limit: ending == ".sha256" ? Self.maximumListByteCount : Self.maximumByteCount)
   }
 
+  /// The newest confirmation that one of the files kept last holds.
+  ///
+  /// - Parameters:
+  ///   - names: oldest first.
+  ///   - count: how many of them are looked at.
+  ///   - confirmation: the size and time that a file confirms; nil if it confirms nothing.
+  /// - Returns: nil if none of them confirms anything.
+  /// - Throws: what `confirmation` throws: a file that cannot be read may be the newest.
+  func newest(
+    of names: [AnchorFileName], among count: Int,
+    _ confirmation: (AnchorFileName) throws -> (size: Int64, milliseconds: Int64)?
+  ) rethrows -> (size: Int64, milliseconds: Int64)? {
+    for name in names.suffix(count).reversed() {
+      if let found = try confirmation(name) { return found }
+    }
+    return nil
+  }
+
   private func inMonths(
     _ folder: String, _ stem: (String) -> Substring?
   ) throws -> [AnchorFileName] {

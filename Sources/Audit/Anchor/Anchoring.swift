@@ -7,7 +7,9 @@ public protocol HeadAnchor: Sendable {
   var name: String { get }
 
   /// What is durable of it from before, at the start.
-  func resume() async -> (size: Int64, milliseconds: Int64)?
+  ///
+  /// - Throws: what keeps it from being read; the anchor then begins anew, and the cause is shown.
+  func resume() async throws -> (size: Int64, milliseconds: Int64)?
 
   /// Gives a head to the anchor; returns when the anchor's evidence is durable here.
   ///
@@ -80,8 +82,12 @@ public actor Anchoring {
   /// Runs until the task is cancelled.
   public func run() async {
     for anchor in groups.flatMap(\.anchors) {
-      guard let (size, time) = await anchor.resume() else { continue }
-      change(anchor.name) { $0.resume(size: size, at: time) }
+      do {
+        guard let (size, time) = try await anchor.resume() else { continue }
+        change(anchor.name) { $0.resume(size: size, at: time) }
+      } catch {
+        change(anchor.name) { $0.failed(error) }
+      }
     }
     await withTaskGroup(of: Void.self) { tasks in
       for group in groups { tasks.addTask { await self.run(group) } }
@@ -101,7 +107,14 @@ public actor Anchoring {
 
   /// Gives the newest published head to the anchors of one group, all at once.
   nonisolated func confirm(_ group: AnchorGroup) async {
-    guard let head = await newestHead() else { return }
+    let head: VerifiedCheckpoint
+    do throws(AuditError) {
+      guard let newest = try await newestHead() else { return }
+      head = newest
+    } catch {
+      for anchor in group.anchors { await change(anchor.name) { $0.failed(error) } }
+      return
+    }
     await withTaskGroup(of: Void.self) { tasks in
       for anchor in group.anchors {
         tasks.addTask {
@@ -118,10 +131,9 @@ public actor Anchoring {
     }
   }
 
-  private func newestHead() async -> VerifiedCheckpoint? {
+  private func newestHead() async throws(AuditError) -> VerifiedCheckpoint? {
     guard let note = await log.publishedCheckpoint else { return nil }
-    // The log wrote it; if it does not read, the log's own checks say so.
-    return try? VerifiedCheckpoint(SignedNote(parsing: note), key: log.verifierKey)
+    return try VerifiedCheckpoint(SignedNote(parsing: note), key: log.verifierKey)
   }
 
   private func confirmed(_ name: String, _ size: Int64, _ outcome: AnchorOutcome) {

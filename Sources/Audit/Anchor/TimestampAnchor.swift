@@ -43,28 +43,30 @@ public actor TimestampAnchor: HeadAnchor {
     self.clock = clock
   }
 
-  public func resume() async -> (size: Int64, milliseconds: Int64)? {
-    Self.newest(in: store.reader, of: authority)
+  public func resume() async throws -> (size: Int64, milliseconds: Int64)? {
+    try Self.newest(in: store.reader, of: authority)
   }
 
   /// The newest stamp that holds, of those kept last.
+  ///
+  /// - Throws: any error of reading.
   public static func newest(
     in folder: any LogFolderReader, of authority: TimestampAuthority
-  ) -> (size: Int64, milliseconds: Int64)? {
+  ) throws -> (size: Int64, milliseconds: Int64)? {
     let evidence = AnchorEvidence(folder)
-    // What cannot be read was not confirmed: the head is stamped anew.
-    guard let names = try? evidence.stamps() else { return nil }
-    for name in names.suffix(8).reversed() {
-      guard let note = (try? evidence.read(name, ".note")) ?? nil,
-        let response = (try? evidence.read(name, ".tsr")) ?? nil,
-        let checkpoint = (try? SignedNote(parsing: note)).flatMap({
-          try? Checkpoint(parsing: $0.text)
-        }),
-        let stamp = try? authority.check(response, to: TimestampRequest(of: SHA256.hash(note)))
-      else { continue }
-      return (checkpoint.size, stamp.seconds * 1000)
+    return try evidence.newest(of: evidence.stamps(), among: 8) { name in
+      guard let note = try evidence.read(name, ".note"),
+        let response = try evidence.read(name, ".tsr")
+      else { return nil }
+      do {
+        let checkpoint = try Checkpoint(parsing: SignedNote(parsing: note).text)
+        let stamp = try authority.check(response, to: TimestampRequest(of: SHA256.hash(note)))
+        return (checkpoint.size, stamp.seconds * 1000)
+      } catch {
+        // Read, and no stamp that holds: it confirms nothing, and `audit verify` names it.
+        return nil
+      }
     }
-    return nil
   }
 
   public func confirm(_ head: VerifiedCheckpoint) async throws -> AnchorOutcome {

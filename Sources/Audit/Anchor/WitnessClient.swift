@@ -42,10 +42,10 @@ public actor WitnessAnchor: HeadAnchor {
     self.heads = heads
   }
 
-  public func resume() async -> (size: Int64, milliseconds: Int64)? {
-    guard let (size, seconds) = await heads.newest(of: key) else { return nil }
-    knownSize = size
-    return (size, seconds * 1000)
+  public func resume() async throws -> (size: Int64, milliseconds: Int64)? {
+    let newest = try await heads.newest(of: key)
+    if let newest { knownSize = newest.size }
+    return newest
   }
 
   public func confirm(_ head: VerifiedCheckpoint) async throws -> AnchorOutcome {
@@ -155,21 +155,28 @@ public actor CosignedHeads {
   }
 
   /// The newest head that a witness cosigned, of those kept last.
-  public func newest(of key: VerifierKey) -> (size: Int64, seconds: Int64)? {
+  ///
+  /// - Throws: any error of reading.
+  public func newest(of key: VerifierKey) throws -> (size: Int64, milliseconds: Int64)? {
     let evidence = AnchorEvidence(store.reader)
-    // What cannot be read was not confirmed: the witness is asked anew.
-    guard let names = try? evidence.cosigned() else { return nil }
-    for name in names.suffix(64).reversed() {
-      guard let bytes = (try? evidence.read(name)) ?? nil,
-        let note = try? SignedNote(parsing: bytes),
-        let checkpoint = try? Checkpoint(parsing: note.text),
-        let line = note.signatures.first(where: { $0.name == key.name && $0.keyID == key.keyID }),
-        key.verifies(line.bytes, over: note.text),
-        let cosignature = Cosignature(parsing: line.bytes)
-      else { continue }
-      return (checkpoint.size, cosignature.seconds)
+    return try evidence.newest(of: evidence.cosigned(), among: 64) { name in
+      guard let bytes = try evidence.read(name) else { return nil }
+      do throws(AuditError) {
+        let note = try SignedNote(parsing: bytes)
+        let checkpoint = try Checkpoint(parsing: note.text)
+        guard
+          let line = note.signatures.first(where: {
+            $0.name == key.name && $0.keyID == key.keyID
+          }),
+          key.verifies(line.bytes, over: note.text),
+          let cosignature = Cosignature(parsing: line.bytes)
+        else { return nil }
+        return (checkpoint.size, cosignature.seconds * 1000)
+      } catch {
+        // Read, and no head: it confirms nothing, and `audit verify` names it.
+        return nil
+      }
     }
-    return nil
   }
 }
 

@@ -2,27 +2,16 @@ public import Cryptography
 
 /// A witness's key with the name it signs under; has one owner.
 public struct CosignatureSigner: ~Copyable, Sendable {
-  private let key: Ed25519.SigningKey
+  private let key: NamedKey
   /// What checks this witness's lines.
-  public let verifierKey: VerifierKey
+  public var verifierKey: VerifierKey { key.verifierKey }
 
   /// - Parameters:
   ///   - name: of the witness.
   ///   - seed: 32 bytes.
   /// - Throws: ``AuditError/Code/invalidDraft`` if the name or the seed is not one.
   public init(name: String, seed: borrowing SecretBytes) throws(AuditError) {
-    let key: Ed25519.SigningKey
-    do {
-      key = try Ed25519.SigningKey(seed: seed)
-    } catch {
-      throw AuditError(.invalidDraft, during: "taking a witness's key", cause: error)
-    }
-    guard
-      let verifierKey = VerifierKey(
-        name: name, type: .cosignature, publicKey: key.publicKey.bytes)
-    else { throw AuditError(.invalidDraft, during: "naming a witness's key") }
-    self.key = key
-    self.verifierKey = verifierKey
+    key = try NamedKey(name: name, type: .cosignature, seed: seed)
   }
 
   /// Cosigns a note.
@@ -38,13 +27,8 @@ public struct CosignatureSigner: ~Copyable, Sendable {
     guard seconds >= 0 else {
       throw AuditError(.unavailable, during: "cosigning at a time before 1970")
     }
-    do {
-      let signature = try key.sign(Cosignature.message(seconds, note.text))
-      let bytes = Cosignature(seconds: seconds, signature: signature).encoded
-      return SignedNote.Signature(
-        name: verifierKey.name, keyID: verifierKey.keyID, bytes: bytes)
-    } catch {
-      throw AuditError(.unavailable, during: "cosigning a head", cause: error)
+    return try key.line(signing: Cosignature.message(seconds, note.text)) {
+      Cosignature(seconds: seconds, signature: $0).encoded
     }
   }
 }

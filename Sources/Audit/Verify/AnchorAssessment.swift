@@ -59,7 +59,7 @@ public struct AnchorAssessment: Sendable {
       for name in try evidence.cosigned() { take(try evidence.read(name), name) }
       if authority != nil { try takeStamps(evidence) }
     } catch {
-      findings.append(.init(.unreadable, path: "anchors", "it could not be read"))
+      findings.append(.init(.unreadable, path: "anchors", "it could not be read: \(error)"))
     }
     stamps.sort { ($0.checkpoint.size, $0.seconds) < ($1.checkpoint.size, $1.seconds) }
   }
@@ -90,14 +90,17 @@ public struct AnchorAssessment: Sendable {
         heads.append(Head(note: note, isAnchoring: false))
       }
     } catch {
-      find(path, "it is no head of this log, or the line of a known witness does not hold")
+      find(
+        path, "it is no head of this log, or the line of a known witness does not hold (\(error))")
     }
   }
 
   private mutating func takeStamps(_ evidence: AnchorEvidence) throws {
     guard let authority else { return }
     let renewals = try Renewals(evidence, authority: authority)
-    for name in renewals.broken { find("anchors/\(name.path).tsr", "the stamp does not hold") }
+    for (name, cause) in renewals.broken {
+      find("anchors/\(name.path).tsr", "the stamp does not hold (\(cause))")
+    }
     for name in try evidence.stamps() {
       let path = "anchors/\(name.path).tsr"
       guard let bytes = try evidence.read(name, ".note"),
@@ -106,16 +109,16 @@ public struct AnchorAssessment: Sendable {
         note("a stamp without the head it stamps: \(path)")
         continue
       }
-      guard let stamp = renewals.check(response, of: bytes),
-        let note = try? SignedNote(parsing: bytes),
-        let head = try? VerifiedCheckpoint(note, key: key)
-      else {
-        find(path, "the stamp does not hold, or what it stamps is no head of this log")
-        continue
+      do {
+        let stamp = try renewals.check(response, of: bytes)
+        let note = try SignedNote(parsing: bytes)
+        let head = try VerifiedCheckpoint(note, key: key)
+        stamps.append(Stamp(checkpoint: head.checkpoint, seconds: stamp.seconds))
+        heads.append(Head(note: note, isAnchoring: policy == nil))
+        if policy == nil { confirm(head.checkpoint.size, stamp.seconds) }
+      } catch {
+        find(path, "the stamp does not hold, or what it stamps is no head of this log (\(error))")
       }
-      stamps.append(Stamp(checkpoint: head.checkpoint, seconds: stamp.seconds))
-      heads.append(Head(note: note, isAnchoring: policy == nil))
-      if policy == nil { confirm(head.checkpoint.size, stamp.seconds) }
     }
   }
 
@@ -136,7 +139,8 @@ private struct Renewals {
   private let listed: StampRenewal
   /// When each list was stamped, in seconds since 1970.
   private var times: [AnchorFileName: Int64] = [:]
-  private(set) var broken: [AnchorFileName] = []
+  /// Lists whose stamp does not hold, and why.
+  private(set) var broken: [(name: AnchorFileName, cause: String)] = []
 
   init(_ evidence: AnchorEvidence, authority: TimestampAuthority) throws {
     self.authority = authority
@@ -144,20 +148,30 @@ private struct Renewals {
     // Newest first: an older list may itself hold by a newer one.
     for name in try evidence.renewals().reversed() {
       guard let list = try evidence.read(name, ".sha256"),
-        let response = try evidence.read(name, ".tsr"), let stamp = check(response, of: list)
+        let response = try evidence.read(name, ".tsr")
       else {
-        broken.append(name)
+        broken.append((name, "what it stamps is missing"))
         continue
       }
-      times[name] = stamp.seconds
+      do throws(CryptographyError) {
+        times[name] = try check(response, of: list).seconds
+      } catch {
+        broken.append((name, "\(error)"))
+      }
     }
   }
 
-  func check(_ response: [UInt8], of bytes: [UInt8]) -> AuthorityStamp? {
+  /// - Throws: why it holds neither now nor when it was renewed.
+  func check(
+    _ response: [UInt8], of bytes: [UInt8]
+  ) throws(CryptographyError) -> AuthorityStamp {
     let request = TimestampRequest(of: SHA256.hash(bytes))
-    if let stamp = try? authority.check(response, to: request) { return stamp }
-    // Not now; but when a stamp over it was made it may have held.
-    guard let list = listed.list(of: response), let renewed = times[list] else { return nil }
-    return try? authority.check(response, to: request, at: renewed)
+    do throws(CryptographyError) {
+      return try authority.check(response, to: request)
+    } catch {
+      // Not now; but when a stamp over it was made it may have held.
+      guard let list = listed.list(of: response), let renewed = times[list] else { throw error }
+      return try authority.check(response, to: request, at: renewed)
+    }
   }
 }

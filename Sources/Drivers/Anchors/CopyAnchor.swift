@@ -39,10 +39,9 @@ public actor CopyAnchor: HeadAnchor {
     self.fileSystem = fileSystem
   }
 
-  public func resume() async -> (size: Int64, milliseconds: Int64)? {
-    // What cannot be read is copied anew.
-    guard let name = (try? names())?.last, let size = Int64(name),
-      let status = (try? Directory.status(of: "\(folder)/\(name)", on: fileSystem)) ?? nil
+  public func resume() async throws -> (size: Int64, milliseconds: Int64)? {
+    guard let name = try names().last, let size = Int64(name),
+      let status = try Directory.status(of: "\(folder)/\(name)", on: fileSystem)
     else { return nil }
     return (size, status.modified)
   }

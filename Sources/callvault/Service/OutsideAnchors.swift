@@ -133,15 +133,14 @@ struct OutsideAnchors: Sendable {
     var all: [(name: String, known: (size: Int64, milliseconds: Int64)?, limit: Duration)] = []
     let heads = try CosignedHeads(store, clock: clock)
     for (number, witness) in witnesses.enumerated() {
-      let newest = await heads.newest(of: witness.key)
+      let newest = try await heads.newest(of: witness.key)
       all.append(
         (
-          "witness-\(number + 1)", newest.map { ($0.size, $0.seconds * 1000) },
-          settings.witness.limit
+          "witness-\(number + 1)", newest, settings.witness.limit
         ))
     }
     if let timestamps = settings.timestamps, let authority {
-      let newest = TimestampAnchor.newest(in: store.reader, of: authority)
+      let newest = try TimestampAnchor.newest(in: store.reader, of: authority)
       all.append(("timestamp", newest, timestamps.pace.limit))
     }
     return all
