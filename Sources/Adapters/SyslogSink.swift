@@ -18,6 +18,7 @@ public actor SyslogSink: EntrySink {
   public nonisolated let pace = SinkPace(entries: 4096, span: .seconds(5))
   private let settings: TLSClientSettings
   private let facility: Int
+  private let enterprise: UInt32?
   private let confirmation: Confirmation
   private let executor: BlockingExecutor
   private var stream: TLSStream?
@@ -29,13 +30,15 @@ public actor SyslogSink: EntrySink {
   /// - Parameters:
   ///   - settings: the receiver.
   ///   - facility: 0 to 23 of RFC 5424.
+  ///   - enterprise: the private enterprise number for structured data; nil if there is none.
   ///   - confirmation: what counts as a receipt.
   /// - Throws: ``SinkError/Code/unavailable`` when there is no thread.
   public init(
-    _ settings: TLSClientSettings, facility: Int, confirmation: Confirmation
+    _ settings: TLSClientSettings, facility: Int, enterprise: UInt32?, confirmation: Confirmation
   ) throws(SinkError) {
     self.settings = settings
     self.facility = facility
+    self.enterprise = enterprise
     self.confirmation = confirmation
     do throws(ThreadingError) {
       executor = try BlockingExecutor(label: "syslog")
@@ -55,7 +58,7 @@ public actor SyslogSink: EntrySink {
   public func send(_ entries: [EntryView]) throws(SinkError) {
     var frames: [UInt8] = []
     for entry in entries {
-      let message = entry.syslogMessage(facility: facility)
+      let message = entry.syslogMessage(facility: facility, enterprise: enterprise)
       frames += Array("\(message.count) ".utf8)
       frames += message
     }

@@ -8,16 +8,42 @@ extension EntryView {
 
   /// The entry as a message of RFC 5424 (views.md 3).
   ///
-  /// - Parameter facility: 0 to 23.
+  /// - Parameters:
+  ///   - facility: 0 to 23.
+  ///   - enterprise: the private enterprise number of whoever runs this, under which the entry is
+  ///     structured data; nil where there is none, and the entry is a JSON object in the text.
   /// - Returns: the message, without a frame around it.
-  public func syslogMessage(facility: Int) -> [UInt8] {
+  public func syslogMessage(facility: Int, enterprise: UInt32?) -> [UInt8] {
     let host = origin.prefix { $0 != "/" }
     var text = "<\(facility * 8 + severity)>1 \(entry.time.rfc3339) \(host) callvault "
-    text += "\(entry.node) \(entry.action.rawValue) [callvault@32473"
-    for (name, value) in parameters { text += " \(name)=\"\(value)\"" }
+    text += "\(entry.node) \(entry.action.rawValue) "
+    guard let enterprise else {
+      // Of the names that IANA keeps, this says how far to trust the time.
+      text += "[timeQuality tzKnown=\"1\" isSynced=\"\(entry.clock == .synced ? 1 : 0)\"] "
+      return Array(text.utf8) + JSONValue.object(members).encoded()
+    }
+    text += "[callvault@\(enterprise)"
+    for (name, value) in parameters {
+      text += " \(name)=\"\(name == "origin" ? value.escapedParameter : value)\""
+    }
     text += "] \(entry.action.rawValue) \(entry.outcome?.rawValue ?? entry.phase.rawValue)"
     return Array(text.utf8)
   }
+
+  /// The parameters as members, after the action; what may be repeated is a list.
+  private var members: JSONObject {
+    var members: JSONObject = ["action": .string(entry.action.rawValue)]
+    for (name, value) in parameters {
+      if Self.lists.contains(name) {
+        members[name] = .array((members[name]?.array ?? []) + [.string(value)])
+      } else {
+        members[name] = .string(value)
+      }
+    }
+    return members
+  }
+
+  private static let lists: Set<String> = ["object", "subject", "part", "flag"]
 
   /// RFC 5424, 6.2.1: 2 critical, 4 warning, 5 notice, 6 informational.
   private var severity: Int {
@@ -37,7 +63,7 @@ extension EntryView {
   /// a character that RFC 5424 wants escaped.
   private var parameters: [(String, String)] {
     var all: [(String, String)] = [
-      ("index", index), ("leaf", leafHash.description), ("origin", origin.escapedParameter),
+      ("index", index), ("leaf", leafHash.description), ("origin", origin),
       ("id", entry.id.description), ("phase", entry.phase.rawValue),
     ]
     func add(_ name: String, _ value: String?) {

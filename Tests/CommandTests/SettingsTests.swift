@@ -39,6 +39,7 @@ import YAML
     ("sinks: { a: { syslog: { host: b } } }", "'ca'"),
     ("sinks: { a: { syslog: { host: b, ca: /c, key: /d } } }", "go together"),
     ("sinks: { a: { syslog: { host: b, ca: /c, facility: 24 } } }", "23"),
+    ("sinks: { a: { syslog: { host: b, ca: /c, enterprise: 32473 } } }", "for examples"),
     ("sinks: { a: { syslog: { host: b, ca: /c, confirm: never } } }", "close-notify"),
   ])
   func aWrongLineIsNamedWithItsPlace(line: String, says: String) {
@@ -70,7 +71,7 @@ import YAML
       sinks.map(\.destination) == [
         "syslog over TLS to siem.example port 6514", "JSON lines to /var/log/callvault",
       ])
-    guard case .syslog(let settings, let facility, let confirmation) = sinks[0].receiver else {
+    guard case .syslog(let settings, let facility, nil, let confirmation) = sinks[0].receiver else {
       Issue.record("not a syslog sink")
       return
     }

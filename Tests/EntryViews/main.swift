@@ -18,7 +18,7 @@ while let line = readLine() {
     let shown =
       switch form {
       case "fhir": JSONValue.object(view.auditEvent).encoded()
-      case "syslog": view.syslogMessage(facility: 13)
+      case "syslog": view.syslogMessage(facility: 13, enterprise: nil)
       default: Array(view.jsonLine.dropLast())
       }
     print(String(decoding: shown, as: UTF8.self))

@@ -108,9 +108,10 @@ ruleset(name="in") { action(type="omfile" file="%(out)s" template="parts") }
         found, count = {}, 0
         for line in open(self.out).read().split("\n")[:-1]:
             parts = line.split("\t")
-            data = dict(re.findall(r'([a-z_]+)="([^"]*)"', parts[6])) if len(parts) == 8 else {}
-            if "index" not in data:
+            if len(parts) != 8 or not parts[7].endswith("}"):
                 continue
+            data = json.loads(parts[7])
+            assert parts[6].startswith("[timeQuality "), parts[6]
             found.setdefault(int(data["index"]), (parts, data))
             count += 1
         return found, count

@@ -40,19 +40,37 @@ import Testing
     return entry
   }
 
+  /// A message without an enterprise number, before and from its text on.
+  private static func halves(_ message: [UInt8]) -> (String, [UInt8])? {
+    message.firstIndex(of: UInt8(ascii: "{")).map {
+      (String(decoding: message[..<$0], as: UTF8.self), Array(message[$0...]))
+    }
+  }
+
   @Test func theLargestMessageIsWithinTheBound() throws {
     let origin = String(repeating: "o", count: 253) + "/callvault"
     let view = EntryView(try Self.largest(), bytes: [], origin: origin)
-    let message = view.syslogMessage(facility: 23)
+    let message = view.syslogMessage(facility: 23, enterprise: .max)
     #expect(message.count <= 4096, "\(message.count)")
     let text = String(decoding: message, as: UTF8.self)
+    #expect(text.contains("[callvault@4294967295 ") && !text.contains("32473"))
     #expect(text.contains("objects=\"100\"") && text.contains("parts=\"100\""))
+    let plain = view.syslogMessage(facility: 23, enterprise: nil)
+    #expect(plain.count <= 4096, "\(plain.count)")
+    let (head, body) = try #require(Self.halves(plain))
+    #expect(
+      head.hasSuffix("[timeQuality tzKnown=\"1\" isSynced=\"0\"] ")
+        || head.hasSuffix("isSynced=\"1\"] "))
+    let object = try JSONValue(parsing: body).object
+    #expect(object?["object"]?.array?.count == 10 && object?["objects"]?.string == "100")
   }
 
   @Test func whatWouldEndAValueIsEscaped() throws {
     let view = EntryView(try Self.largest(), bytes: [], origin: #"a"b]c\d"#)
-    let text = String(decoding: view.syslogMessage(facility: 0), as: UTF8.self)
+    let text = String(decoding: view.syslogMessage(facility: 0, enterprise: 1), as: UTF8.self)
     #expect(text.contains(#"origin="a\"b\]c\\d""#))
+    let (_, body) = try #require(Self.halves(view.syslogMessage(facility: 0, enterprise: nil)))
+    #expect(try JSONValue(parsing: body).object?["origin"]?.string == #"a"b]c\d"#)
   }
 
   @Test(arguments: [

@@ -17,7 +17,7 @@ enum SinkExamination {
   ) {
     let check = "sink \(sink.name)"
     switch sink.receiver {
-    case .syslog(let settings, _, _):
+    case .syslog(let settings, _, _, _):
       for file in [settings.authorities, settings.certificate, settings.key].compactMap({ $0 })
       where MachineFacts.file(file) == nil {
         findings.append(

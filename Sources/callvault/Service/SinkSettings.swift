@@ -12,7 +12,8 @@ import YAML
 /// One of `sinks` in `callvault.yaml`, as `Documentation/formats/views.md` section 6 has it.
 struct SinkSettings: Sendable {
   enum Receiver: Sendable {
-    case syslog(TLSClientSettings, facility: Int, confirmation: SyslogSink.Confirmation)
+    case syslog(
+      TLSClientSettings, facility: Int, enterprise: UInt32?, confirmation: SyslogSink.Confirmation)
     case json(folder: String)
   }
 
@@ -79,7 +80,7 @@ struct SinkSettings: Sendable {
     _ node: YAMLNode, text: (YAMLNode) throws(YAMLError) -> String
   ) throws(YAMLError) -> Receiver {
     let fields = try node.mapping(of: [
-      "host", "port", "ca", "certificate", "key", "facility", "confirm",
+      "host", "port", "ca", "certificate", "key", "facility", "enterprise", "confirm",
     ])
     let hostNode = try fields.required("host")
     let host = try text(hostNode)
@@ -106,7 +107,18 @@ struct SinkSettings: Sendable {
     }
     return .syslog(
       settings, facility: Int(try fields["facility"]?.integer(in: 0...23) ?? 13),
-      confirmation: confirmation)
+      enterprise: try fields["enterprise"].map(enterprise), confirmation: confirmation)
+  }
+
+  /// A private enterprise number; not the one that RFC 5612 sets aside for examples.
+  private static func enterprise(_ node: YAMLNode) throws(YAMLError) -> UInt32 {
+    let number = UInt32(clamping: try node.integer(in: 1...Int64(UInt32.max)))
+    guard number != 32_473 else {
+      throw YAMLError(
+        .wrongType, at: node.position,
+        "32473 is for examples; leave `enterprise` out, or give your own number from IANA")
+    }
+    return number
   }
 
   private static func path(
@@ -122,7 +134,7 @@ struct SinkSettings: Sendable {
   /// Where entries go, in words for an entry and for the operator.
   var destination: String {
     switch receiver {
-    case .syslog(let settings, _, _): "syslog over TLS to \(settings.host) port \(settings.port)"
+    case .syslog(let settings, _, _, _): "syslog over TLS to \(settings.host) port \(settings.port)"
     case .json(let folder): "JSON lines to \(folder)"
     }
   }
@@ -135,8 +147,9 @@ struct SinkSettings: Sendable {
     let clock = SystemClock()
     let sink: any EntrySink
     switch receiver {
-    case .syslog(let settings, let facility, let confirmation):
-      sink = try SyslogSink(settings, facility: facility, confirmation: confirmation)
+    case .syslog(let settings, let facility, let enterprise, let confirmation):
+      sink = try SyslogSink(
+        settings, facility: facility, enterprise: enterprise, confirmation: confirmation)
     case .json(let folder): sink = try LineFileSink(folder, clock: clock)
     }
     try Directory.make(

@@ -19,7 +19,8 @@ extension FuzzTarget {
       let view = EntryView(entry, bytes: bytes, origin: "vault.example/callvault")
       let shown = [
         view.jsonLine, JSONValue.object(view.auditEvent).encoded(),
-        view.syslogMessage(facility: 13),
+        view.syslogMessage(facility: 13, enterprise: nil),
+        view.syslogMessage(facility: 13, enterprise: 1),
       ]
       guard shown[2].count <= 4096, !shown[2].contains(0x0A) else {
         return .broken("a message beyond the bound, or of two lines")
