@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Checks a CallVault audit log, an evidence package, a subject proof or a sample list.
 
-    verify.py log DIR         [--key VKEY] [--root VKEY] [--checkpoint FILE]… [--policy FILE]
-                              [--tsa-ca PEM] [--anchors DIR] [--max-age 24h] [--json]
+    verify.py log DIR         [--key VKEY] [--root VKEY] [--checkpoint FILE]… [--from FILE]
+                              [--policy FILE] [--tsa-ca PEM] [--anchors DIR] [--openings DIR]
+                              [--max-age 24h] [--json]
     verify.py package FILE    the same for a package, a .tar or the folder it was unpacked to
     verify.py subject FILE    [--key VKEY] [--log DIR-OR-PACKAGE]
     verify.py sample FILE     --log DIR-OR-PACKAGE [--key VKEY]
 
-Needs Python 3.11 and the `openssl` program (3.0 or later), and nothing of CallVault's. It was written
-from Documentation/formats/audit-log.md, keyring.md, anchors.md and package.md, and shares no code with
-the program. VKEY is the log's verifier key, which must come by another way than the log; @FILE reads it.
+Needs Python 3.11 and OpenSSL 3.0 or later, and nothing of CallVault's: signatures are checked by the
+OpenSSL that Python itself is linked with, or where that cannot be reached by the `openssl` program, which
+checks timestamps too. It was written from Documentation/formats/audit-log.md, journal.md, keyring.md,
+anchors.md and package.md, and shares no code with the program. VKEY is the log's verifier key, which must
+come by another way than the log; @FILE reads it. --from is a checkpoint up to which you verified the log
+before; --openings counts what commitments stand for, for whoever may see that folder.
 
 Exit codes: 0 intact, 10 unanchored, 11 stale, 20 altered, 21 truncated, 22 behind-anchor, 23 forked,
 24 unauthentic, 30 unreadable, 31 this program failed, 2 wrong usage.
@@ -18,6 +22,7 @@ import argparse
 import base64
 import bisect
 import calendar
+import ctypes
 import hashlib
 import hmac
 import json
@@ -231,7 +236,6 @@ def valid_name(name):
     return bool(name) and "+" not in name and not any(c.isspace() or ord(c) < 0x20 for c in name)
 
 
-CHECKED = {}
 SCRATCH = None
 
 
@@ -253,20 +257,79 @@ def openssl(*words):
         raise RuntimeError("the openssl program cannot be run") from error
 
 
+class LinkedOpenSSL:
+    """The OpenSSL that this Python is linked with: no process is started for a signature."""
+
+    ED25519 = 1087  # NID_ED25519 of openssl/obj_mac.h
+
+    def __init__(self):
+        # What Python's own hashes come from. Where it was linked otherwise this raises, and the
+        # `openssl` program is asked.
+        import _hashlib
+        library = ctypes.CDLL(_hashlib.__file__)
+        pointer, data, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
+
+        def function(name, result, *arguments):
+            found = getattr(library, name)
+            found.restype, found.argtypes = result, arguments
+            return found
+        self.new_key = function("EVP_PKEY_new_raw_public_key", pointer, ctypes.c_int, pointer, data, size)
+        self.new_context = function("EVP_MD_CTX_new", pointer)
+        self.free_context = function("EVP_MD_CTX_free", None, pointer)
+        self.begin = function("EVP_DigestVerifyInit", ctypes.c_int, *[pointer] * 5)
+        self.verify = function("EVP_DigestVerify", ctypes.c_int, pointer, data, size, data, size)
+        # Keys are few: the log's, one a day, witnesses. They are never freed.
+        self.keys = {}
+
+    def holds(self, public, signature, message):
+        if public not in self.keys:
+            self.keys[public] = self.new_key(self.ED25519, None, public, len(public))
+        context = self.new_context()
+        if not context:
+            raise MemoryError("OpenSSL has no memory for a signature")
+        try:
+            return bool(self.keys[public]) \
+                and self.begin(context, None, None, None, self.keys[public]) == 1 \
+                and self.verify(context, signature, len(signature), message, len(message)) == 1
+        finally:
+            self.free_context(context)
+
+
+def openssl_holds(public, signature, message):
+    """The same by the `openssl` program, started once for each signature."""
+    # SubjectPublicKeyInfo of RFC 8410: a fixed beginning, then the 32 bytes.
+    key = scratch("key", bytes.fromhex("302a300506032b6570032100") + public)
+    done = openssl("pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", key, "-rawin",
+                   "-in", scratch("message", message), "-sigfile", scratch("signature", signature))
+    return done.returncode == 0 and b"Verified Successfully" in done.stdout
+
+
+def ed25519_checker():
+    """What checks signatures here; a way that does not know the first vector of RFC 8032 is not taken."""
+    public = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+    signature = bytes.fromhex(
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b"
+        "d25bf5f0595bbe24655141438e7a100b")
+    try:
+        linked = LinkedOpenSSL()
+        if linked.holds(public, signature, b"") and not linked.holds(public, signature, b"x"):
+            return linked.holds
+    except (ImportError, OSError, AttributeError):
+        pass  # Another Python: the program is asked instead.
+    return openssl_holds
+
+
+ED25519 = None
+
+
 def ed25519(public, signature, message):
-    """Whether the signature holds; asks OpenSSL once for each."""
-    if len(signature) != 64:
+    """Whether the signature holds."""
+    global ED25519
+    if len(signature) != 64 or len(public) != 32:
         return False
-    what = (public, signature, sha256(message))
-    if what not in CHECKED:
-        # SubjectPublicKeyInfo of RFC 8410: a fixed beginning, then the 32 bytes.
-        key = scratch("key", bytes.fromhex("302a300506032b6570032100") + public)
-        done = openssl("pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", key, "-rawin",
-                       "-in", scratch("message", message), "-sigfile", scratch("signature", signature))
-        if len(CHECKED) > 100_000:
-            CHECKED.clear()
-        CHECKED[what] = done.returncode == 0 and b"Verified Successfully" in done.stdout
-    return CHECKED[what]
+    if ED25519 is None:
+        ED25519 = ed25519_checker()
+    return ED25519(public, signature, message)
 
 
 class Note:
@@ -720,6 +783,8 @@ class Log:
     def __init__(self, folder, key=None):
         self.folder, self.key, self.root_key = folder, key, None
         self.anchors, self.stamps, self.max_age = [], [], None
+        # The size of the checkpoint to begin at, and the folder whose openings are counted.
+        self.first_size, self.openings = 0, None
         self.findings, self.notes, self.evidence = [], [], []
         self.size, self.confirmed, self.head, self.origin = 0, 0, None, None
         self.by_entries, self.by_tiles = Derivation(), None
@@ -887,6 +952,9 @@ class Log:
         self.read_keyring()
         self.judge_epochs(checkpoint, "checkpoint")
         self.read_minimum()
+        if self.size >= self.first_size and self.first_size // 256 > self.first_bundle:
+            self.first_bundle = self.first_size // 256
+            self.note(f"entries below {self.first_bundle * 256} were not looked at: you verified them before")
         for claim in self.claims(0):
             self.by_entries.judge(claim)
         self.take_up_left_edge()
@@ -1080,7 +1148,7 @@ class Log:
             self.last_hash = None
 
     def check_minimum(self):
-        if self.minimum:
+        if self.minimum and self.minimum[1] >= self.first_bundle * 256:
             index, announced = self.minimum
             entry = canonical(self.entry(announced) or b"") or {}
             if (entry.get("action"), entry.get("count")) != ("log.prune", index):
@@ -1158,6 +1226,8 @@ class Log:
             self.check_minimum()
             self.check_introductions()
             self.conclude_from_entries()
+            if self.openings:
+                self.openings.count(self)
         elif tiles_hold:
             self.conclude_beside_tiles()
             if tiles.tile_damage:
@@ -1705,6 +1775,96 @@ class Anchors:
         return seconds
 
 
+# Openings (journal.md, 3; audit-log.md, 13)
+
+
+class Openings:
+    """`openings/`: how many of the values that entries commit to are kept, were erased, or are missing."""
+
+    def __init__(self, folder):
+        self.folder, self.present, self.missing, self.first_missing, self.erased = folder, 0, 0, None, {}
+
+    def sealed(self, log, number):
+        """The openings of a bundle: (entry's id, field) to the id of the key they are sealed under."""
+        path = tile_path("entries", number)[len("tile/entries/"):]
+        found, place = {}, 0
+        try:
+            data = self.folder.read(path, 64 << 20)
+        except (OSError, Malformed):
+            log.find("unreadable", "it could not be read", index=number * 256, path=f"openings/{path}")
+            return None
+        data = data or b""
+        while len(data) - place >= 21:
+            length = int.from_bytes(data[place:place + 4], "big")
+            end = place + 5 + length
+            if length > 65536 or end + 16 > len(data) \
+                    or sha256(data[place + 4:end])[:16] != data[end:end + 16]:
+                break
+            body = data[place + 5:end]
+            if data[place + 4] == 2 and length >= 17 and length >= 17 + body[16]:
+                seal = body[17 + body[16]:]
+                key = seal[1:17] if len(seal) >= 45 and seal[0] == 1 else None
+                found[bytes(body[:16]), body[17:17 + body[16]].decode("latin-1")] = key
+            place = end + 16
+        # A writer may be appending to the file of the newest entries, or a crash have cut it.
+        if place < len(data) and (number + 1) * 256 < log.size:
+            log.find("altered", f"it does not hold whole openings from byte {place} on", kind="edited",
+                     index=number * 256, path=f"openings/{path}")
+        return found
+
+    def count(self, log):
+        by_key, destroyed = {}, {}
+        for number in range(log.first_bundle, (log.size + 255) // 256):
+            data = log.content("entries", number)
+            sealed = self.sealed(log, number)
+            for start, end in split_bundle(data) if data is not None else []:
+                entry = canonical(data[start:end]) or {}
+                if entry.get("v") != 1:
+                    continue
+                index, moment = entry["idx"], entry["time"]
+                if (entry.get("action"), entry.get("phase")) == ("key.destroy", "outcome") \
+                        and entry.get("outcome") in ("success", "presumed") and "first" in entry:
+                    key = bytes.fromhex(entry.get("key_id", "").replace("-", ""))
+                    destroyed.setdefault(key, (index, entry["first"], entry["last"]))
+                for field in entry.get("commits", {}) if sealed is not None else {}:
+                    key = sealed.get((bytes.fromhex(entry["id"].replace("-", "")), field))
+                    if key is None:
+                        self.missing += 1
+                        self.first_missing = index if self.first_missing is None else self.first_missing
+                        continue
+                    # The time of the first entry under the key, and which one; likewise the last.
+                    count, least, most = by_key.get(key, (0, (moment, index), (moment, index)))
+                    least = (moment, index) if moment < least[0] else least
+                    by_key[key] = (count + 1, least, (moment, index) if moment > most[0] else most)
+        misplaced = []
+        for key, (count, least, most) in by_key.items():
+            if key not in destroyed:
+                self.present += count
+                continue
+            index, begin, end = destroyed[key]
+            self.erased[index] = self.erased.get(index, 0) + count
+            if least[0] < begin or most[0] > end:
+                misplaced.append((least[1] if least[0] < begin else most[1], index))
+        for place, index in sorted(misplaced):
+            log.find("altered", f"an opening names a key that entry {index} destroyed for other entries",
+                     kind="edited", index=place, path=self.path_of(place))
+        if self.missing:
+            log.find("altered", f"what it commits to is not there, and nothing says that it was erased; "
+                     f"openings missing: {self.missing}", kind="removed", index=self.first_missing,
+                     path=self.path_of(self.first_missing))
+
+    @staticmethod
+    def path_of(index):
+        return "openings/" + tile_path("entries", index // 256)[len("tile/entries/"):]
+
+    def facts(self):
+        rows = {"present": self.present, "missing": self.missing,
+                "erased": [{"entry": n, "count": c} for n, c in sorted(self.erased.items())]}
+        if self.first_missing is not None:
+            rows["first_missing"] = self.first_missing
+        return rows
+
+
 # Packages
 
 
@@ -1896,7 +2056,7 @@ def check_subject(proof, key):
             or proof["kind"] != "callvault-subject-proof" or not proof["subjects"]:
         raise Malformed("it is no subject proof")
     head = Head(proof["checkpoint"].encode(), key)
-    found, links = [], {}
+    found, links, ended = [], {}, {}
     for place, subject in enumerate(proof["subjects"]):
         kind = "call" if place else "patient"
         names = {"kind", "key", "opening", "introduced", "entries"} | ({"linked"} if place else set())
@@ -1918,8 +2078,9 @@ def check_subject(proof, key):
                 raise Malformed(f"entry {index} does not carry tag {number}")
             if index == subject["introduced"]:
                 introduced |= entry.get("commits", {}).get("subject") == commitment(opening, b"subject", secret)
-            if entry["action"] == "subject.linked":
-                links.setdefault(index, set()).add(place)
+            if entry["action"] in ("subject.linked", "subject.unlinked"):
+                rows = links if entry["action"] == "subject.linked" else ended
+                rows.setdefault(index, set()).add(place)
             before = index
         if not introduced:
             raise Malformed("the key is not the one that the log committed to")
@@ -1927,7 +2088,26 @@ def check_subject(proof, key):
     for place, (kind, _, _, linked) in enumerate(found):
         if place and links.get(linked, set()) < {0, place}:
             raise Malformed("a call's link does not name it and the patient")
-    return head, found
+        if place and any(index > linked and places >= {0, place} for index, places in ended.items()):
+            raise Malformed("a call's link was taken back")
+    return head, found, links_of(found[0][1], subjects_entries(proof))
+
+
+def subjects_entries(proof):
+    return [canonical(row["leaf"].encode()) for row in proof["subjects"][0]["entries"]]
+
+
+def links_of(secret, entries):
+    """From when to when calls were on record as the patient's: (first entry, last or None)."""
+    spans = {}
+    for number, entry in enumerate(entries, 1):
+        if entry["action"] not in ("subject.linked", "subject.unlinked"):
+            continue
+        # The id of the link stands for the patient, at the place of the patient's tag.
+        link = entry["objects"][entry["subjects"].index(tag_of(secret, number))]
+        first, _ = spans.get(link, (entry["idx"], None))
+        spans[link] = (first, entry["idx"] if entry["action"] == "subject.unlinked" else None)
+    return sorted(spans.values(), key=lambda span: span[0])
 
 
 def sample_size(population, confidence, tolerable):
@@ -1995,6 +2175,12 @@ def open_target(path):
     return tar.below("log"), tar, tar.below("anchors")
 
 
+def without_anchors(args):
+    """The options of `log` that other commands do not have."""
+    names = ("checkpoint", "policy", "tsa_ca", "anchors", "root", "max_age", "begin", "openings")
+    return argparse.Namespace(**{**vars(args), **dict.fromkeys(names)})
+
+
 def make_log(args, target):
     folder, package, anchors = target
     key = given_key(args.key)
@@ -2017,12 +2203,23 @@ def make_log(args, target):
             heads.append(policy.check(given_file(path), key) if policy else Head(given_file(path), key))
         except (Malformed, Unauthentic) as error:
             raise Usage(f"--checkpoint {path}: {error}") from error
+    if args.begin:
+        try:
+            heads.append(Head(given_file(args.begin), key))
+        except (Malformed, Unauthentic) as error:
+            raise Usage(f"--from {args.begin}: {error}") from error
+        # Under a policy it only says where to begin.
+        heads[-1].anchoring, log.first_size = policy is None, heads[-1].size
+    if args.openings:
+        log.openings = Openings(Folder(args.openings))
     if policy or args.tsa_ca:
         found = Anchors(Folder(args.anchors) if args.anchors else anchors, key, policy, args.tsa_ca)
         heads += found.heads
         log.stamps, log.findings, log.notes = sorted(found.stamps), found.findings, found.notes
     log.anchors = sorted(heads, key=lambda head: head.size)
     log.root_key = given_key(args.root)
+    if log.root_key and (key is None or log.root_key.name != f"{key.name}/root"):
+        raise Usage("--root is not a root key of the log of --key")
     if args.max_age:
         match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", args.max_age)
         if not match:
@@ -2038,7 +2235,11 @@ def say(args, verdict, findings, notes, facts):
         rows = [{k: v for k, v in vars(finding).items() if v is not None} for finding in findings]
         print(json.dumps({"verdict": verdict, "code": CODES[verdict], "findings": rows, "notes": notes, **facts}))
     else:
-        print(f"{verdict}: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
+        print(f"{verdict}: " + ", ".join(f"{name} {value}" for name, value in facts.items() if name != "openings"))
+        if "openings" in facts:
+            counts = facts["openings"]
+            erased = "".join(f", {row['count']} erased by entry #{row['entry']}" for row in counts["erased"])
+            print(f"  openings: {counts['present']} present{erased}, {counts['missing']} missing")
         for finding in findings:
             print(f"  {finding}")
         for note in notes:
@@ -2050,6 +2251,8 @@ def log_facts(log):
     facts = {"size": log.size, "anchored_size": log.confirmed, "unanchored_tail": log.size - log.confirmed}
     if log.origin:
         facts["origin"] = log.origin
+    if log.openings:
+        facts["openings"] = log.openings.facts()
     return facts
 
 
@@ -2078,14 +2281,14 @@ def command_subject(args):
         proof = canonical(data[:-1], 1 << 30) if data.endswith(b"\n") else None
         if proof is None:
             raise Malformed("it is not canonical JSON")
-        head, subjects = check_subject(proof, key)
+        head, subjects, links = check_subject(proof, key)
     except Unauthentic as error:
         return say(args, "unauthentic", [Finding("unauthentic", str(error), path=args.file)], [], {})
     except (Malformed, KeyError, TypeError, AttributeError) as error:
         return say(args, "altered", [Finding("altered", str(error), kind="edited", path=args.file)], [], {})
     verdict = "unanchored"
     if args.log:
-        args.checkpoint = args.policy = args.tsa_ca = args.anchors = args.root = args.max_age = None
+        args = without_anchors(args)
         log, _ = make_log(args, open_target(args.log))
         log.anchors = [head]
         log.run()
@@ -2112,11 +2315,15 @@ def command_subject(args):
     for place, (_, _, _, linked) in enumerate(subjects):
         if place:
             notes.append(f"call {place} is on record as the patient's from entry {linked} on")
+    for first, last in links:
+        if last is not None:
+            notes.append(f"another call was on record as the patient's from entry {first} to {last}, where that was "
+                         "taken back: what was logged about it in between is in the file, the rest is not")
     return say(args, verdict, findings, notes, facts)
 
 
 def command_sample(args):
-    args.checkpoint = args.policy = args.tsa_ca = args.anchors = args.root = args.max_age = None
+    args = without_anchors(args)
     log, _ = make_log(args, open_target(args.log))
     log.run()
     findings = list(log.findings)
@@ -2155,6 +2362,8 @@ def main():
         command.add_argument("--tsa-ca")
         command.add_argument("--anchors")
         command.add_argument("--max-age")
+        command.add_argument("--from", dest="begin", metavar="FILE")
+        command.add_argument("--openings", metavar="DIR")
         command.set_defaults(run=command_log)
     for name, run in (("subject", command_subject), ("sample", command_sample)):
         command = commands.add_parser(name)

@@ -145,12 +145,14 @@ actor MemoryLedger: SubjectLedger {
   func copy() -> MemoryLedger { MemoryLedger(counts: counts, position: position) }
 }
 
-/// Seals openings under one key, bound to their address; an entry's can be erased.
+/// Seals openings bound to their address, and names the key as the format wants; an entry's can be
+/// erased, and a key's.
 final class MemorySealer: OpeningSealer {
   private struct Erased: Error {}
 
   private let key: SharedSecret
   private let erased = Lock<Set<Identifier>>([])
+  private let named = Lock(Identifier.random())
 
   init() throws {
     key = SharedSecret(try SecretBytes.random(count: 32))
@@ -163,20 +165,31 @@ final class MemorySealer: OpeningSealer {
   func seal(_ opening: [UInt8], at address: OpeningAddress) throws -> [UInt8] {
     let nonce = try Random.bytes(AES256GCM.nonceByteCount)
     return try key.withSecret { key in
-      try nonce + AES256GCM.seal(opening, key: key, nonce: nonce, aad: Self.label(address))
+      try [1] + keyID.bytes + nonce
+        + AES256GCM.seal(opening, key: key, nonce: nonce, aad: Self.label(address))
     }
   }
 
+  /// What new openings are sealed under.
+  var keyID: Identifier { named.withLock { $0 } }
+
+  func beginKey() { named.withLock { $0 = .random() } }
+
+  func destroy(_ key: Identifier) { erase(key) }
+
   func isErased(_ sealed: [UInt8], at address: OpeningAddress) throws -> Bool {
-    erased.withLock { $0.contains(address.entry) }
+    erased.withLock {
+      $0.contains(address.entry)
+        || Identifier(bytes: Array(sealed.dropFirst().prefix(16))).map($0.contains) == true
+    }
   }
 
   func open(_ sealed: [UInt8], at address: OpeningAddress) throws -> [UInt8] {
     if erased.withLock({ $0.contains(address.entry) }) { throw Erased() }
-    let nonce = Array(sealed.prefix(AES256GCM.nonceByteCount))
+    let nonce = Array(sealed.dropFirst(17).prefix(AES256GCM.nonceByteCount))
     return try key.withSecret { key in
       try AES256GCM.open(
-        Array(sealed.dropFirst(nonce.count)), key: key, nonce: nonce, aad: Self.label(address))
+        Array(sealed.dropFirst(17 + nonce.count)), key: key, nonce: nonce, aad: Self.label(address))
     }
   }
 

@@ -218,6 +218,34 @@ struct OpeningTests {
     for (at, sealed) in openings { _ = try ring.open(sealed, at: at) }
   }
 
+  @Test func aMonthThatIsOverIsDestroyedForGood() throws {
+    let store = RingInMemory()
+    let ring = try newRing(store)
+    let at = OpeningAddress(entry: .random(), field: .via, time: noon)
+    let sealed = try ring.seal([7], at: at)
+    let id = try #require(Identifier(bytes: Array(sealed[1..<17])))
+    let years = { (count: Int64) in
+      Timestamp(milliseconds: noon.milliseconds + count * 366 * 86_400_000)
+    }
+    // Not before ten years are over, and not in the last month of them.
+    #expect(try ring.expiredOpeningKeys(at: noon).isEmpty)
+    #expect(try ring.expiredOpeningKeys(at: years(9)).isEmpty)
+    #expect(try ring.expiredOpeningKeys(at: years(11)).map(\.key) == [id])
+    #expect(try !ring.isErased(sealed, at: at))
+    try ring.destroyOpeningKey(id, at: years(11))
+    try ring.destroyOpeningKey(id, at: years(11))
+    for ring in [ring, try KeyRing.open(custodian: GivenCustodian(), store: store)] {
+      #expect(try ring.isErased(sealed, at: at))
+      #expect(try ring.expiredOpeningKeys(at: years(11)).isEmpty)
+      expectRefusal(.notFound) { _ = try ring.open(sealed, at: at) }
+    }
+    // What names a key that never was is damage, and no erasure.
+    let foreign = [1] + Identifier.random().bytes + sealed[17...]
+    #expect(try !ring.isErased(foreign, at: at))
+    expectRefusal(.tampered) { _ = try ring.open(foreign, at: at) }
+    #expect(try ring.facts().tombstones == 1)
+  }
+
   @Test func manyAtOnceMakeOneKey() async throws {
     let ring = try newRing()
     let later = Timestamp(milliseconds: noon.milliseconds + 90 * 86_400_000)

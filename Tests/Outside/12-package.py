@@ -191,31 +191,95 @@ def check_reports(folder, key):
     return facts
 
 
-def check_browser(package, key, kept):
+def witnessed(package, key, kept):
+    """The package with a head that a witness cosigned, one where its line is spoiled, and the policies."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    rows, lines, note = ["log " + key], [], pathlib.Path(kept).read_bytes()
+    text, when = note[:note.rindex(b"\n\n") + 1], 1795188000
+    for name in ("elm", "oak"):
+        private = Ed25519PrivateKey.generate()
+        public = b"\x04" + private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        identity = hashlib.sha256(name.encode() + b"\n" + public).digest()[:4]
+        rows.append("witness %s %s+%s+%s" % (name, name, identity.hex(), base64.b64encode(public).decode()))
+        signature = private.sign(b"cosignature/v1\ntime %d\n" % when + text)
+        lines.append("\u2014 %s %s\n" % (name, base64.b64encode(
+            identity + when.to_bytes(8, "big") + signature).decode()))
+    policies = {}
+    for name, group in (("any", "any elm oak"), ("all", "all elm oak")):
+        policies[name] = SCRATCH + "/policy-" + name
+        pathlib.Path(policies[name]).write_text("\n".join([*rows, "group g " + group, "quorum g"]) + "\n")
+    tars, place = [], "anchors/cosigned/2026-11/%020d" % int(note.split(b"\n")[1])
+    for line in (lines[0], lines[0][:-8] + ("A" if lines[0][-8] != "A" else "B") + lines[0][-7:]):
+        tar, head = SCRATCH + "/witnessed-%d.tar" % len(tars), note + line.encode()
+        with tarfile.open(package) as old:
+            members = {member.name: old.extractfile(member).read() for member in old}
+        members[place] = head
+        listed = sorted(set(members) - {"MANIFEST.sha256"})
+        members["MANIFEST.sha256"] = "".join(
+            "%s  %s\n" % (hashlib.sha256(members[name]).hexdigest(), name) for name in listed).encode()
+        with tarfile.open(tar, "w", format=tarfile.USTAR_FORMAT) as new:
+            for name in [*listed, "MANIFEST.sha256"]:
+                member = tarfile.TarInfo(name)
+                member.size = len(members[name])
+                new.addfile(member, io.BytesIO(members[name]))
+        data = pathlib.Path(tar).read_bytes().rstrip(b"\0")
+        pathlib.Path(tar).write_bytes(data + bytes(-len(data) % 512 + 1024))
+        tars.append(tar)
+    return tars, policies
+
+
+def check_browser(package, key, kept, root):
     if not PROGRAM:
         return 0
-    altered = SCRATCH + "/altered.tar"
-    with_manifest(package, altered, lambda name, data: data.replace(b"TREAT", b"ETREA") if name.startswith("log/tile/entries") else data)
+    made = []
+
+    def altered(change):
+        made.append(SCRATCH + "/altered-%d.tar" % len(made))
+        with_manifest(package, made[-1], change)
+        return made[-1]
+
+    def turned(member, where):
+        def change(name, data):
+            place = data.index(where) + len(where)
+            return data[:place] + (b"A" if data[place:place + 1] != b"A" else b"B") + data[place + 1:]
+        return altered(lambda name, data: change(name, data) if name == member else data)
+    edited = altered(lambda name, data: data.replace(b"TREAT", b"ETREA") if name.startswith("log/tile/entries") else data)
+    (cosigned, spoiled), policies = witnessed(package, key, kept)
     shown = []
     with Browser(SCRATCH) as page:
-        for tar, with_key, anchors, expected in (
+        for tar, with_key, anchors, expected, *given in (
                 (package, key, [kept], "intact"), (package, key, [], "unanchored"), (package, "", [], "unanchored"),
-                (package, key[:-8] + "AAAAAAA=", [], "not checked"), (altered, key, [kept], "altered")):
+                (package, key[:-8] + "AAAAAAA=", [], "not checked"), (edited, key, [kept], "altered"),
+                (package, key, [kept], "intact", root), (package, key, [kept], "not checked", key),
+                (package, key, [kept], "unauthentic", other_root(root)),
+                (turned("log/keyring", b"\ntree "), key, [kept], "unauthentic"),
+                (altered(lambda name, data: None if name == "log/keyring" else data), key, [kept], "altered"),
+                (turned("identities.jsonl", b'"name":"'), key, [kept], "altered"),
+                (cosigned, key, [], "intact", "", policies["any"]), (cosigned, key, [], "unanchored", "", policies["all"]),
+                (package, key, [kept], "unanchored", "", policies["any"]),
+                (spoiled, key, [], "unauthentic", "", policies["any"])):
+            with_root, policy = [*given, "", None][:2] if len(given) != 1 else (given[0], None)
             page.call("Page.navigate", url="file://" + str(REPOSITORY / "Evidence/verify.html"))
             for _ in range(100):
                 if page.evaluate("document.readyState === 'complete' && !!document.getElementById('file')"):
                     break
             root = page.call("DOM.getDocument")["root"]["nodeId"]
-            for selector, files in (("#kept", anchors), ("#file", [tar])):
+            for selector, files in (("#kept", anchors), ("#policy", [policy] if policy else []), ("#file", [tar])):
                 if selector == "#file":
                     page.evaluate("document.getElementById('key').value = %s" % json.dumps(with_key))
+                    page.evaluate("document.getElementById('root').value = %s" % json.dumps(with_root))
                 node = page.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
                 if files:
                     page.call("DOM.setFileInputFiles", nodeId=node, files=[str(f) for f in files])
             verdict = page.evaluate(
                 "new Promise((done) => { const look = () => { const text = document.getElementById('verdict').textContent;"
                 " text && text !== 'checking …' ? done(text) : setTimeout(look, 50); }; look(); })")
-            assert verdict == expected, (verdict, expected, page.evaluate("document.body.innerText"))
+            assert verdict == expected, (len(shown), verdict, expected, page.evaluate("document.body.innerText"))
+            words = [word for option, value in (("--key", with_key), ("--root", with_root), ("--policy", policy))
+                     if value for word in (option, value)] + [w for a in anchors for w in ("--checkpoint", a)]
+            code = run(*PYTHON, VERIFY, "package", tar, *words).returncode
+            assert code == (2 if expected == "not checked" else checker.CODES[expected]), (len(shown), code, expected)
             shown.append(page.evaluate("document.body.innerText"))
             if len(shown) == 1:
                 pathlib.Path(SCRATCH, "screenshot.png").write_bytes(
@@ -223,6 +287,13 @@ def check_browser(package, key, kept):
                 if os.environ.get("KEEP_SCREENSHOT"):
                     shutil.copy(SCRATCH + "/screenshot.png", os.environ["KEEP_SCREENSHOT"])
     return len(shown)
+
+
+def other_root(root):
+    """A root key of the same name."""
+    name, public = root.split("+", 1)[0], b"\x01" + bytes(range(32))
+    identity = hashlib.sha256(name.encode() + b"\n" + public).digest()[:4]
+    return "%s+%s+%s" % (name, identity.hex(), base64.b64encode(public).decode())
 
 
 def check_subject(service, tokens, key, package):
@@ -326,7 +397,7 @@ def main():
         openings = check_openings(service, tokens, key)
     folder = check_auditors_tools(package, key, kept)
     facts = check_reports(folder, key)
-    shown = check_browser(package, key, kept)
+    shown = check_browser(package, key, kept, service.init["root_key"])
     tampered = check_tampering(package, key, kept)
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     assert not re.search(r"MRN-20417", "".join((folder / "entries/000000000000.jsonl").read_text()))

@@ -131,6 +131,8 @@ def main():
         code, said = theirs("log", log, *words)
         assert mine == code == expected, (words, mine, code, report, said)
         count += 1
+    count += check_beginnings(log, key)
+    signatures = check_signatures()
     anchored, asked = check_anchors(log, key, heads)
     dice = random.Random(20261128)
     target = pathlib.Path(SCRATCH, "target")
@@ -154,8 +156,55 @@ def main():
     assert len(codes) >= 4, codes
     say("%d logs, the same verdict, kind, index and file from both: %s" % (
         count, ", ".join("%d × %d" % (number, code) for code, number in sorted(codes.items()))))
+    say("%d signatures after RFC 8032, held or refused alike by the linked OpenSSL and the program" % signatures)
     say("%d verdicts about witnesses and timestamps%s" % (anchored, ", by both" if asked else ", by verify.py"))
     say("%d of them refused by Go's packages too, and none that both accept" % go_refused)
+
+
+def check_beginnings(log, key):
+    """A check from an earlier head on passes over what lies below it, and says so."""
+    target, head, count = pathlib.Path(SCRATCH, "target"), SCRATCH + "/from", 0
+    shutil.copy(log / "checkpoint", head)
+    hidden, seen = pathlib.Path("tile/entries/000"), sorted(p.relative_to(log) for p in log.glob("tile/entries/001*/*"))[-1]
+    for name, expected in ((None, 0), (hidden, 0), (seen, 20)):
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(log, target)
+        if name:
+            data = bytearray((target / name).read_bytes())
+            data[300] ^= 1
+            (target / name).write_bytes(bytes(data))
+        words = ["--key", key, "--from", head]
+        mine, report = ours(target, *words)
+        code, said = theirs("log", target, *words)
+        assert mine == code == expected and worst(report) == worst(said), (name, mine, report, code, said)
+        assert any(note.startswith("entries below 256 were not looked at") for note in said["notes"]), said
+        count += 1
+    return count
+
+
+def check_signatures():
+    """RFC 8032's own vectors, by the OpenSSL that Python is linked with and by the program."""
+    vectors = (
+        ("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+         "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe"
+         "24655141438e7a100b"),
+        ("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
+         "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302a"
+         "eeb00d291612bb0c00"),
+        ("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025", "af82",
+         "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed2"
+         "8dc027beceea1ec40a"))
+    linked, count = checker.LinkedOpenSSL().holds, 0
+    assert checker.ed25519_checker().__func__ is checker.LinkedOpenSSL.holds
+    for public, message, signature in vectors:
+        public, message, signature = map(bytes.fromhex, (public, message, signature))
+        changed = [(public, signature, message + b"x"), (bytes(32), signature, message)]
+        changed += [(public, signature[:n] + bytes([signature[n] ^ 1]) + signature[n + 1:], message) for n in (0, 31, 32, 63)]
+        for case, expected in [((public, signature, message), True)] + [(case, False) for case in changed]:
+            # `openssl pkeyutl` takes no empty message; nothing that is signed here is one.
+            assert linked(*case) == expected and (not case[2] or checker.openssl_holds(*case) == expected), case
+            count += 1
+    return count
 
 
 def check_anchors(log, key, heads):

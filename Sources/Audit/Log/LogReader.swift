@@ -9,6 +9,8 @@ public struct EntryFilter: Sendable {
   public var actor: Identifier?
   /// An object or the batch that the entry names.
   public var object: Identifier?
+  /// One of these is among the objects; nil for whichever they are.
+  public var anyObject: Set<Identifier>?
   /// The request, by our id.
   public var request: Identifier?
   /// From this time on.
@@ -25,6 +27,7 @@ public struct EntryFilter: Sendable {
     if let actions, !actions.contains(entry.action) { return false }
     if let actor, entry.actor.id != actor, entry.behalf != actor { return false }
     if let object, !entry.objects.contains(object), entry.run != object { return false }
+    if let anyObject, anyObject.isDisjoint(with: entry.objects) { return false }
     if let request, entry.request != request { return false }
     if let since, entry.time < since { return false }
     if let until, entry.time >= until { return false }
@@ -87,6 +90,7 @@ struct LogReader: Sendable {
     let scanEnd = min(end, index + Self.scanLimit)
     // An entry that names an id holds its text: most need not be parsed to be passed over.
     let needles = [filter.actor, filter.object].compactMap { $0.map { Array($0.description.utf8) } }
+    let choices = filter.anyObject.map { $0.map { Array($0.description.utf8) } }
     let actions = filter.actions.map { Set($0.map { Array($0.rawValue.utf8)[...] }) }
     var found: [LoggedEntry] = []
     while index < scanEnd {
@@ -98,6 +102,10 @@ struct LogReader: Sendable {
         index += 1
         if let actions, let action = bytes.leadingAction, !actions.contains(action) { continue }
         guard needles.allSatisfy({ bytes.holds($0) }) else { continue }
+        // Looking for many costs more than parsing.
+        if let choices, choices.count <= 16, !choices.contains(where: { bytes.holds($0) }) {
+          continue
+        }
         let entry = try Entry(parsing: bytes)
         if filter.matches(entry) { found.append(LoggedEntry(entry: entry, bytes: bytes)) }
       }
@@ -133,28 +141,69 @@ struct LogReader: Sendable {
     return TLogProof(proof: proof, checkpoint: note)
   }
 
-  /// What there is of each commitment of an entry.
+  /// What there is of each commitment of some entries; the openings of a bundle are read once for
+  /// entries of it that follow one another.
   ///
-  /// - Throws: ``AuditError/Code/notAuthentic`` for an opening that is not what the entry commits to.
+  /// - Throws: ``AuditError/Code/notAuthentic`` for an opening that is not what its entry commits to;
+  ///   the cause names the entry.
   func openings(
-    of entry: Entry, with sealer: any OpeningSealer
-  ) async throws(AuditError) -> [CommitField: OpeningState] {
-    var sealed: [CommitField: [UInt8]] = [:]
-    func take(_ body: [UInt8]) {
-      if let opening = SealedOpening(parsing: body), opening.entry == entry.id {
-        sealed[opening.field] = opening.sealed
+    of entries: [Entry], with sealer: any OpeningSealer
+  ) async throws(AuditError) -> [[CommitField: OpeningState]] {
+    var read: (bundle: Int64, sealed: [Identifier: [CommitField: [UInt8]]])?
+    var states: [[CommitField: OpeningState]] = []
+    for entry in entries {
+      guard !entry.commits.isEmpty else {
+        states.append([:])
+        continue
       }
-    }
-    if entry.index >= publishedSize {
       guard entry.index < size else { throw AuditError(.notFound, during: "reading openings") }
-      for body in tail[Int(entry.index - publishedSize)].openings { take(body) }
-    } else {
-      let bytes = try await store.reading { store in
-        try await store.openings(ofBundle: entry.index >> 8)
+      let sealed: [CommitField: [UInt8]]
+      if entry.index >= publishedSize {
+        let bodies = tail[Int(entry.index - publishedSize)].openings
+        sealed = Self.sealedOpenings(bodies)[entry.id] ?? [:]
+      } else {
+        let number = entry.index >> 8
+        if read?.bundle != number {
+          read = (number, try await sealedOpenings(ofBundle: number))
+        }
+        sealed = read?.sealed[entry.id] ?? [:]
       }
-      var offset = 0
-      while let bytes, let frame = JournalFrame(in: bytes, at: &offset) { take(frame.body) }
+      do throws(AuditError) {
+        states.append(try Self.states(of: entry, sealed, with: sealer))
+      } catch {
+        throw AuditError(
+          error.code, during: "opening what an entry commits to",
+          cause: OpeningMismatch(index: entry.index, cause: error))
+      }
     }
+    return states
+  }
+
+  /// The published openings of a bundle's entries, by entry and field, still sealed.
+  func sealedOpenings(
+    ofBundle number: Int64
+  ) async throws(AuditError) -> [Identifier: [CommitField: [UInt8]]] {
+    let bytes = try await store.reading { store in try await store.openings(ofBundle: number) }
+    var bodies: [[UInt8]] = []
+    var offset = 0
+    while let bytes, let frame = JournalFrame(in: bytes, at: &offset) { bodies.append(frame.body) }
+    return Self.sealedOpenings(bodies)
+  }
+
+  private static func sealedOpenings(
+    _ bodies: [[UInt8]]
+  ) -> [Identifier: [CommitField: [UInt8]]] {
+    var sealed: [Identifier: [CommitField: [UInt8]]] = [:]
+    for body in bodies {
+      guard let opening = SealedOpening(parsing: body) else { continue }
+      sealed[opening.entry, default: [:]][opening.field] = opening.sealed
+    }
+    return sealed
+  }
+
+  private static func states(
+    of entry: Entry, _ sealed: [CommitField: [UInt8]], with sealer: any OpeningSealer
+  ) throws(AuditError) -> [CommitField: OpeningState] {
     var states: [CommitField: OpeningState] = [:]
     for (field, digest) in entry.commits {
       guard let bytes = sealed[field] else {
@@ -180,6 +229,15 @@ struct LogReader: Sendable {
     }
     return states
   }
+}
+
+/// That an opening is not what its entry commits to, or cannot be read.
+public struct OpeningMismatch: Error, CustomStringConvertible {
+  /// Of the entry.
+  public let index: Int64
+  public let cause: any Error
+
+  public var description: String { "an opening of entry \(index): \(cause)" }
 }
 
 /// What there is of one commitment's opening.
@@ -285,7 +343,16 @@ extension AuditLog {
   public nonisolated func openingStates(
     of entry: Entry
   ) async throws(AuditError) -> [CommitField: OpeningState] {
-    try await readable().openings(of: entry, with: openingSealer)
+    try await openingStates(of: [entry])[0]
+  }
+
+  /// The same for several entries; each bundle's openings are read once if the entries are in order.
+  ///
+  /// - Throws: ``AuditError/Code/notAuthentic``, with an ``OpeningMismatch`` as its cause.
+  @concurrent public nonisolated func openingStates(
+    of entries: [Entry]
+  ) async throws(AuditError) -> [[CommitField: OpeningState]] {
+    try await readable().openings(of: entries, with: openingSealer)
   }
 
   /// The log under its newest published head; publishes first.

@@ -31,6 +31,13 @@ public struct OpenIntent: Hashable, Sendable {
     draft.purpose = entry.purpose
     draft.entryClass = entry.entryClass
     draft.flags = [.recovered]
+    if entry.action == .keyDestroy {
+      // By these a verifier tells which openings may be gone.
+      draft.keyID = entry.keyID
+      draft.count = entry.count
+      draft.first = entry.first
+      draft.last = entry.last
+    }
     return draft
   }
 }

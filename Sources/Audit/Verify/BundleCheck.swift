@@ -32,7 +32,7 @@ struct BundleReport: Sendable {
     case misframed
     /// Bytes follow the last entry.
     case long
-    case unreadable
+    case unreadable(String)
   }
   enum Tile: Sendable {
     /// The hashes of the entries, as found.
@@ -41,7 +41,7 @@ struct BundleReport: Sendable {
     case missing
     /// Not 32 bytes for each hash.
     case malformed
-    case unreadable
+    case unreadable(String)
   }
   let path: TilePath
   var entries = Entries.whole
@@ -89,7 +89,7 @@ extension BundleReport {
     } catch let error as AuditError where error.code == .malformed {
       entries = .long
     } catch {
-      entries = .unreadable
+      entries = .unreadable("\(error)")
     }
     if found.count == TilePath.fullWidth { root = hasher.root(ofFullTile: found) }
     guard let tilePath = TilePath(.hashes(0), path.number, width: path.width) else { return }
@@ -103,7 +103,7 @@ extension BundleReport {
     } catch let error as AuditError where error.code == .malformed {
       tile = .malformed
     } catch {
-      tile = .unreadable
+      tile = .unreadable("\(error)")
     }
   }
 

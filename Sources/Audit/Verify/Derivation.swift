@@ -24,7 +24,8 @@ struct Derivation {
     let path: TilePath
     let index: Int64
     let kind: LogReport.Finding.Kind
-    let isUnreadable: Bool
+    /// Why the tile could not be read; nil if it was, and is another.
+    let cause: String?
   }
 
   private(set) var frontier = MerkleFrontier()

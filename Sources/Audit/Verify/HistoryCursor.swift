@@ -36,9 +36,9 @@ struct HistoryCursor {
         isDamaged = true
         findings.append(
           .init(.altered, kind: .edited, path: path, "it does not hold whole signed heads"))
-      case .unreadable(let path)?:
+      case .unreadable(let path, let cause)?:
         isDamaged = true
-        findings.append(.init(.unreadable, path: path, "it could not be read"))
+        findings.append(.init(.unreadable, path: path, "it could not be read: \(cause)"))
       case .note(let note, let path)?:
         take(note, path: path, signers: signers, upTo: size, findings: &findings)
       }

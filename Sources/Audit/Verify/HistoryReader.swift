@@ -12,7 +12,7 @@ struct HistoryReader {
     case note(SignedNote, path: String)
     /// The frame or the note is not one; nothing after it in its file can be read.
     case malformed(path: String)
-    case unreadable(path: String)
+    case unreadable(path: String, cause: String)
   }
 
   private let reader: any LogFolderReader
@@ -49,7 +49,7 @@ struct HistoryReader {
       } catch let error as AuditError where error.code == .malformed {
         item = .malformed(path: path)
       } catch {
-        item = .unreadable(path: path)
+        item = .unreadable(path: path, cause: "\(error)")
       }
       if case .note? = item { return item }
       paths.removeFirst()

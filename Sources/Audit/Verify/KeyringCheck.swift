@@ -16,7 +16,7 @@ extension LogExamination {
       find(.init(.altered, kind: .edited, path: path, "it is no keyring"))
       return
     } catch {
-      find(.init(.unreadable, path: path, "it could not be read"))
+      find(.init(.unreadable, path: path, "it could not be read: \(error)"))
       return
     }
     let count = keyring.epochs.count == 1 ? "1 epoch" : "\(keyring.epochs.count) epochs"

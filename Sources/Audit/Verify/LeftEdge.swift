@@ -87,7 +87,7 @@ extension LogExamination {
     } catch let error as AuditError where error.code == .malformed {
       find(.init(.altered, kind: .edited, path: path, "it is no signed minimum index"))
     } catch {
-      find(.init(.unreadable, path: path, "it could not be read"))
+      find(.init(.unreadable, path: path, "it could not be read: \(error)"))
     }
   }
 

@@ -73,6 +73,9 @@ public struct LogReport: Sendable {
   public let notes: [String]
   /// Heads of one log that contradict each other, as they were signed.
   public let evidence: [SignedNote]
+  /// Openings by what there is of them; nil if their folder was not given, or the entries are not
+  /// what was signed.
+  public let openings: OpeningTally?
 
   /// Entries after the anchored ones: nothing outside confirms them yet.
   public var unanchoredTail: Int64 { size - (anchoredSize ?? 0) }

@@ -33,6 +33,8 @@ public struct LogVerifier: Sendable {
   public var format = EntryFormat.callVault
   /// What anchors say, held against the caller's policy and authority.
   public let assessment: AnchorAssessment?
+  /// `openings/`, where what commitments stand for is to be counted.
+  public var openings: (any LogFolderReader)?
   /// Threads that check bundles.
   public var workers = 2
 

@@ -31,7 +31,7 @@ extension LogExamination {
       }
       if beyond > 0 { note("\(beyond) files were published beyond the newest head") }
     } catch {
-      find(.init(.unreadable, path: "tile", "it could not be listed"))
+      find(.init(.unreadable, path: "tile", "it could not be listed: \(error)"))
     }
   }
 

@@ -20,18 +20,22 @@ extension KeyRing: OpeningSealer {
   public func isErased(_ sealed: [UInt8], at address: OpeningAddress) throws -> Bool {
     guard sealed.count >= 45, sealed[0] == 1, let id = Identifier(bytes: Array(sealed[1..<17]))
     else { throw VaultError(.tampered, during: "reading an opening") }
-    return try unsealed().openingKey(id) == nil
+    // A key that was never the ring's erases nothing: then the frame is not what was written.
+    return try unsealed().removed.contains(id)
   }
 
-  /// - Throws: ``VaultError/Code/notFound`` where the key is gone: the value is erased;
-  ///   ``VaultError/Code/tampered`` where the bytes are not what was sealed at this address;
+  /// - Throws: ``VaultError/Code/notFound`` where the key was destroyed: the value is erased;
+  ///   ``VaultError/Code/tampered`` where the bytes are not what was sealed at this address, or name a
+  ///   key that was never the ring's;
   ///   ``VaultError/Code/sealed``.
   public func open(_ sealed: [UInt8], at address: OpeningAddress) throws -> [UInt8] {
     guard
       sealed.count >= 45, sealed[0] == 1, let id = Identifier(bytes: Array(sealed[1..<17]))
     else { throw VaultError(.tampered, during: "reading an opening") }
     guard let key = try unsealed().openingKey(id) else {
-      throw VaultError(.notFound, during: "opening what was erased")
+      throw VaultError(
+        try unsealed().removed.contains(id) ? .notFound : .tampered,
+        during: "looking for the key of an opening")
     }
     do throws(CryptographyError) {
       return try key.secret.withSecret { (secret) throws(CryptographyError) in

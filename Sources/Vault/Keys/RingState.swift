@@ -17,7 +17,7 @@ struct RingState: Sendable {
   let indexKeys: [LiveKey]
   let signingSeed: SharedSecret
   /// Keys that were taken away and must not come back with a backup.
-  let removed: Set<Identifier>
+  private(set) var removed: Set<Identifier>
   private var openingKeys: [Identifier: LiveKey]
   private var openingKeyByMonth: [String: Identifier]
 
@@ -76,6 +76,15 @@ struct RingState: Sendable {
     contents.keys.append(RingContents.Key(record: record, created: now, label: month))
     openingKeys[key.id] = key
     openingKeyByMonth[month] = key.id
+  }
+
+  /// Takes an opening key away for ever.
+  mutating func removeOpeningKey(_ id: Identifier, at now: Timestamp) {
+    contents.keys.removeAll { $0.record.keyID == id }
+    contents.tombstones.append(RingContents.Tombstone(keyID: id, removed: now))
+    removed.insert(id)
+    openingKeys[id] = nil
+    openingKeyByMonth = openingKeyByMonth.filter { $0.value != id }
   }
 }
 

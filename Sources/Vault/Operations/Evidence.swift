@@ -64,15 +64,11 @@ extension Vault {
     introducedBy entries: [LoggedEntry], as caller: Caller
   ) async throws(VaultError) -> [IntroducedIdentity] {
     var identities: [IntroducedIdentity] = []
-    for entry in entries.map(\.entry) where entry.action == .personCreated {
-      guard entry.outcome == .success, let id = entry.objects.first else { continue }
-      let states: [CommitField: OpeningState]
-      do {
-        states = try await log.openingStates(of: entry)
-      } catch {
-        throw Self.mismatch(error, entry)
-      }
-      guard case .present(let name)? = states[.name] else { continue }
+    let introductions = entries.map(\.entry).filter {
+      $0.action == .personCreated && $0.outcome == .success
+    }
+    for (entry, states) in zip(introductions, try await openingStates(of: introductions)) {
+      guard let id = entry.objects.first, case .present(let name)? = states[.name] else { continue }
       let row = try await catalog.identity(id)
       guard let row, Array(row.name.utf8) == name.value else {
         throw VaultError(
@@ -105,15 +101,7 @@ extension Vault {
     }
     draft.outcome = .success
     discard(try await record(draft))
-    var states: [[CommitField: OpeningState]] = []
-    for entry in entries.map(\.entry) {
-      do {
-        states.append(try await log.openingStates(of: entry))
-      } catch {
-        throw Self.mismatch(error, entry)
-      }
-    }
-    return states
+    return try await openingStates(of: entries.map(\.entry))
   }
 
   /// How many commitments of some entries have their opening; for a caller that was admitted.
@@ -123,25 +111,28 @@ extension Vault {
     of entries: [LoggedEntry]
   ) async throws(VaultError) -> OpeningCounts {
     var counts = OpeningCounts()
-    for entry in entries.map(\.entry) where !entry.commits.isEmpty {
-      do {
-        for state in try await log.openingStates(of: entry).values {
-          counts.count(state, of: entry)
-        }
-      } catch {
-        throw Self.mismatch(error, entry)
-      }
+    let entries = entries.map(\.entry)
+    for (entry, states) in zip(entries, try await openingStates(of: entries)) {
+      for state in states.values { counts.count(state, of: entry) }
     }
     return counts
   }
 
-  private static func mismatch(_ error: AuditError, _ entry: Entry) -> VaultError {
-    guard error.code == .notAuthentic else {
-      return VaultError(.unavailable, during: "reading openings", cause: error)
+  /// - Throws: ``VaultError/Code/tampered``, naming the entry, if an opening is not what it commits to.
+  private func openingStates(
+    of entries: [Entry]
+  ) async throws(VaultError) -> [[CommitField: OpeningState]] {
+    do throws(AuditError) {
+      return try await log.openingStates(of: entries)
+    } catch {
+      guard error.code == .notAuthentic else {
+        throw VaultError(.unavailable, during: "reading openings", cause: error)
+      }
+      let place = (error.cause as? OpeningMismatch).map { "entry \($0.index)" } ?? "an entry"
+      throw VaultError(
+        .tampered, during: "reading openings",
+        detail: "an opening of \(place) is not what the entry commits to", cause: error)
     }
-    return VaultError(
-      .tampered, during: "reading openings",
-      detail: "an opening of entry \(entry.index) is not what the entry commits to", cause: error)
   }
 }
 

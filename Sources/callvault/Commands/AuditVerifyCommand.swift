@@ -26,6 +26,9 @@ enum AuditVerifyCommand {
         "tsa-ca", "FILE", "certificates of the time stamp authority whose stamps count, in PEM"),
       .value(
         "anchors", "DIR", "where cosigned heads and stamps lie; `anchors` beside DIR if not given"),
+      .value(
+        "openings", "DIR",
+        "where what the log commits to lies sealed; `openings` beside DIR if it is there"),
       .value("max-age", "24h", "how old the newest entry may be, such as 45m, 24h or 7d"),
     ],
     examples: [
@@ -114,6 +117,7 @@ enum AuditVerifyCommand {
     guard key != nil || policy == nil && authority == nil else {
       throw CommandFailure(.usage, "--policy and --tsa-ca need --key, or a log in the policy")
     }
+    let beside = try openings(arguments, folder: folder)
     var verifier: LogVerifier
     do {
       var assessment: AnchorAssessment?
@@ -127,6 +131,7 @@ enum AuditVerifyCommand {
       verifier = try LogVerifier(
         key: key, anchors: anchors, from: from, earlierRun: earlierRun, assessment: assessment)
       verifier.rootKey = root
+      verifier.openings = beside
     } catch {
       throw CommandFailure(
         .usage,
@@ -143,6 +148,20 @@ enum AuditVerifyCommand {
       verifier.maximumAge = (milliseconds: seconds * 1000, now: now)
     }
     return verifier
+  }
+
+  /// The folder of openings: as given, or the one that lies beside a log in its data directory.
+  private static func openings(
+    _ arguments: Arguments, folder: String
+  ) throws(CommandFailure) -> LogFolder? {
+    if let given = arguments.value("openings") { return LogFolder(given) }
+    let beside = folder + "/../openings"
+    do throws(DurableError) {
+      // A copy for somebody else comes without them.
+      return try Directory.status(of: beside, on: LinuxFileSystem()).map { _ in LogFolder(beside) }
+    } catch {
+      throw CommandFailure(.usage, "\(beside) cannot be looked at: \(error)")
+    }
   }
 
   private static func key(
@@ -189,6 +208,10 @@ enum AuditVerifyCommand {
 
   private static func text(_ report: LogReport) -> String {
     var lines = [report.sentence]
+    if let openings = report.openings {
+      let erased = openings.erased.map { ", \($0.count) erased by entry #\($0.entry)" }.joined()
+      lines.append("  openings: \(openings.present) present\(erased), \(openings.missing) missing")
+    }
     lines += report.findings.map { "  \($0)" }
     lines += report.notes.map { "  note: \($0)" }
     for note in report.evidence {
@@ -217,6 +240,17 @@ enum AuditVerifyCommand {
     if let time = report.anchoredTime { object["anchored_time"] = .string(time.rfc3339) }
     if let time = report.lastTime { object["last_time"] = .string(time.rfc3339) }
     object["unanchored_tail"] = .integer(report.unanchoredTail)
+    if let openings = report.openings {
+      var members: JSONObject = [
+        "present": .integer(openings.present), "missing": .integer(openings.missing),
+        "erased": .array(
+          openings.erased.map {
+            ["entry": .integer($0.entry), "count": .integer($0.count)]
+          }),
+      ]
+      if let index = openings.firstMissing { members["first_missing"] = .integer(index) }
+      object["openings"] = .object(members)
+    }
     object["findings"] = .array(
       report.findings.map { finding in
         var members = JSONObject()
