@@ -184,9 +184,12 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
 
   public func subject(behind alias: Identifier) async throws -> Identifier {
     try await read("looking behind an alias") { connection in
-      try connection.first("SELECT patient FROM patient_link WHERE id = ?", alias.bytes) {
-        (row) throws(DatabaseError) in try row.identifier(0)
-      } ?? alias
+      try connection.first(
+        """
+        SELECT patient FROM patient_link WHERE id = ?1
+        UNION ALL SELECT patient FROM ended_link WHERE id = ?1
+        """, alias.bytes
+      ) { (row) throws(DatabaseError) in try row.identifier(0) } ?? alias
     }
   }
 

@@ -1,4 +1,4 @@
-import Audit
+public import Audit
 public import Cryptography
 import Database
 public import Encoding
@@ -54,6 +54,27 @@ extension SQLiteCatalog {
       try connection.run(
         "INSERT INTO patient_link (id, since, patient, call, created) VALUES (?, ?, ?, ?, ?)",
         link.id.bytes, size, link.patient.bytes, link.call.bytes, link.created.milliseconds)
+    }
+  }
+
+  public func endLink(_ link: Identifier, at position: LogPosition) async throws(VaultError) {
+    try await write("taking back a link") { connection in
+      try connection.run(
+        """
+        INSERT INTO ended_link (id, patient, call, created, log_index)
+        SELECT id, patient, call, created, ? FROM patient_link WHERE id = ? AND since IS NULL
+        """, position.index, link.bytes)
+      try connection.run(
+        "DELETE FROM patient_link WHERE id = ? AND since IS NULL", link.bytes)
+      try connection.advance(.applied, to: position)
+    }
+  }
+
+  public func endedLinks(of patient: Identifier) async throws(VaultError) -> [Identifier] {
+    try await read("listing links that ended") { connection in
+      try connection.rows("SELECT id FROM ended_link WHERE patient = ?", patient.bytes) {
+        (row) throws(DatabaseError) in try row.identifier(0)
+      }
     }
   }
 

@@ -9,7 +9,7 @@ enum SQLiteCatalogSchema {
   static let applicationID = 0x4356_4c54
 
   /// Each step makes the version after its place.
-  static let steps: [SQL] = [version1, version2]
+  static let steps: [SQL] = [version1, version2, endedLinks]
 
   private static let version1: SQL = """
     CREATE TABLE log_position (
@@ -186,6 +186,17 @@ enum SQLiteCatalogSchema {
       hash BLOB NOT NULL PRIMARY KEY,
       bytes BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
+    """
+
+  private static let endedLinks: SQL = """
+    CREATE TABLE ended_link (
+      id BLOB NOT NULL PRIMARY KEY,
+      patient BLOB NOT NULL REFERENCES patient (id),
+      call BLOB NOT NULL REFERENCES call (id),
+      created INTEGER NOT NULL,
+      log_index INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX ended_link_by_patient ON ended_link (patient);
     """
 
   /// Brings a file to the present version in one transaction.

@@ -14,8 +14,9 @@ struct CallVault {
     AuditTailCommand.tail, AuditCommands.openings, AuditCommands.export, AuditVerifyCommand.verify,
     AuditPruneCommand.prune, AuditPackageCommand.package, SubjectCommands.prove,
     AuditSampleCommand.sample, AuditLineageCommand.lineage, SubjectCommands.create,
-    SubjectCommands.link, LogKeyCommands.status, LogKeyCommands.certify,
-    LogKeyCommands.makeRoot, WitnessCommands.initialise, WitnessCommands.addLog,
+    SubjectCommands.link, SubjectCommands.unlink, LogKeyCommands.status, LogKeyCommands.certify,
+    LogKeyCommands.makeRoot, KeysExpireCommand.expire, WitnessCommands.initialise,
+    WitnessCommands.addLog,
     WitnessCommands.serve, IntakeCommand.status, DoctorCommand.doctor,
     DemoCommand.demo,
   ]

@@ -59,6 +59,20 @@ extension CatalogConformance {
         #expect(try await again.links(of: patient.id) == [link])
         #expect(try await again.subject(behind: link.id) == patient.id)
         #expect(try await again.subject(behind: call.id) == call.id)
+
+        // Taken back, it stands for the patient in what was logged all the same; the call is free.
+        try await again.endLink(link.id, at: Sample.position(9))
+        try await again.endLink(link.id, at: Sample.position(9))
+        let last = try await open()
+        #expect(try await last.appliedPosition() == Sample.position(9))
+        #expect(try await last.call(call.id)?.patient == nil)
+        #expect(try await last.links(of: patient.id).isEmpty)
+        #expect(try await last.endedLinks(of: patient.id) == [link.id])
+        #expect(try await last.subject(behind: link.id) == patient.id)
+        try await last.insert(
+          PatientLinkRow(
+            id: .random(), patient: patient.id, call: call.id, created: patient.created),
+          since: 10)
       },
       ConformanceCase("a policy file is kept as it was first stored") { open in
         let catalog = try await open()

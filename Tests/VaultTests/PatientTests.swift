@@ -45,6 +45,45 @@ import Testing
     #expect(!entries.contains { $0.commits.isEmpty && $0.action == .subjectCreated })
   }
 
+  @Test func aWrongIdentificationIsTakenBack() async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording([1, 2, 3])
+    let clinician = try await practice.caller(.clinician)
+    let vault = practice.vault
+    let patient = try await vault.createPatient(reference: "MRN-1", as: clinician)
+    let other = try await vault.createPatient(reference: "MRN-2", as: clinician)
+    let link = try await vault.link(receipt.call, to: patient.id, as: clinician)
+    await #expect(throws: VaultError.self) {
+      try await vault.unlink(receipt.call, from: other.id, as: clinician)
+    }
+    let ended = try await vault.unlink(receipt.call, from: patient.id, as: clinician)
+    #expect(ended.id == link.id)
+    _ = try await practice.read(receipt.recording, as: clinician)
+    await #expect(throws: VaultError.self) {
+      try await vault.unlink(receipt.call, from: patient.id, as: clinician)
+    }
+    let entries = try await practice.entries()
+    let unlinked = entries[Int(ended.logIndex)]
+    #expect(unlinked.action == .subjectUnlinked && unlinked.objects == [receipt.call, link.id])
+    #expect(unlinked.subjects.count == 2)
+    // From then on the call's entries are its own.
+    for entry in entries[(Int(ended.logIndex) + 1)...] where entry.objects.contains(receipt.call) {
+      #expect(entry.subjects.count == 1 && !entry.objects.contains(link.id))
+    }
+    let officer = try await practice.caller(.privacyOfficer)
+    let proof = try await vault.proveSubject(patient.id, as: officer, purpose: .patientRequest)
+    #expect(proof.subjects.count == 1, "the call is somebody else's")
+    // What stands for the patient is told to whom a proof may be given, and to nobody else.
+    #expect(
+      try await vault.aliases(of: patient.id, as: officer, purpose: .patientRequest) == [link.id])
+    #expect(try await vault.aliases(of: patient.id, as: clinician, purpose: nil).isEmpty)
+    // The call may be somebody's again.
+    let right = try await vault.link(receipt.call, to: other.id, as: clinician)
+    #expect(
+      try await vault.aliases(of: other.id, as: officer, purpose: .patientRequest)
+        == [right.id, receipt.call])
+  }
+
   @Test func aReferenceBelongsToOnePatientAndACallToOne() async throws {
     let practice = try await Practice.new()
     let receipt = try await practice.recording([1])

@@ -67,6 +67,15 @@ struct EvidenceRoutes: Sendable {
       Route(
         "POST", "/v1/subjects/{subject}/links", .known(.subjectLinked), body: .object(limit: 4096)
       ) { context in try await link(context) },
+      Route("DELETE", "/v1/subjects/{subject}/links/{call}", .known(.subjectUnlinked)) { context in
+        let receipt = try await vault.unlink(
+          context.identifier("call"), from: context.identifier("subject"), as: context.caller)
+        try await context.reply.send(
+          200,
+          json: [
+            "link": .string(receipt.id.description), "log_index": .integer(receipt.logIndex),
+          ])
+      },
       Route("GET", "/v1/subjects/{subject}/proof", .known(.auditExported)) { context in
         let proof = try await vault.proveSubject(
           context.identifier("subject"), as: context.caller, purpose: context.claimedPurpose)

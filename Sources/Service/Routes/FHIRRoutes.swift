@@ -49,7 +49,7 @@ struct FHIRRoutes: Sendable {
   }
 
   private func search(_ context: RequestContext) async throws {
-    let search: AuditEventSearch
+    var search: AuditEventSearch
     do throws(AuditEventSearchError) {
       search = try AuditEventSearch(context.request.query)
     } catch {
@@ -58,6 +58,10 @@ struct FHIRRoutes: Sendable {
     }
     let asked = search.pairs.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
     try await vault.admitAuditReader(context.caller, filter: asked)
+    if let patient = search.patient {
+      search.aliases = try await vault.aliases(
+        of: patient, as: context.caller, purpose: context.claimedPurpose)
+    }
     let accepted = context.request.headers["Accept"]?.lowercased() ?? ""
     if search.wantsLines ?? accepted.contains(Self.lines) {
       try await stream(search, to: context.reply)

@@ -1,4 +1,4 @@
-import Audit
+public import Audit
 import Cryptography
 public import Encoding
 
@@ -111,6 +111,62 @@ extension Vault {
     }
   }
 
+  /// Takes back that a call is a patient's.
+  ///
+  /// From this entry on, entries about the call are the call's own again. What was said in between
+  /// stays.
+  ///
+  /// - Returns: the link that ended, and the entry that says so.
+  /// - Throws: ``VaultError/Code/notFound`` if the call is not this patient's.
+  public func unlink(
+    _ call: Identifier, from patient: Identifier, as caller: Caller
+  ) async throws(VaultError) -> SubjectReceipt {
+    let start = draft(.subjectUnlinked, .single, by: caller)
+    return try await gates.withGate(.call(call)) { () throws(VaultError) -> SubjectReceipt in
+      var draft = start
+      let link = try await self.checked(&draft) { draft throws(VaultError) -> Identifier in
+        try self.allow(.linkSubject, caller)
+        // The entry carries a tag of both, as the one that linked them did.
+        guard let held = try await self.visibleCall(call, caller, &draft).patient,
+          held.id == patient, let link = held.alias
+        else {
+          draft.commits[.filter] = Array(patient.description.utf8)
+          throw VaultError(.notFound, during: "finding a link")
+        }
+        return link
+      }
+      draft.outcome = .success
+      // Said first: what a crash then leaves undone, the next start does.
+      let position = try await self.record(draft).position
+      try await self.catalog.endLink(link, at: position)
+      return SubjectReceipt(id: link, logIndex: position.index)
+    }
+  }
+
+  /// What stands for a patient in entries, besides the patient's own id: links, those that ended
+  /// included, and the calls that are linked now, which stand for themselves in what came before.
+  ///
+  /// - Parameters:
+  ///   - patient: an id; one that is no patient's has none.
+  ///   - caller: which entries are one patient's is shown to whom ``Right/proveSubject`` shows it.
+  ///   - purpose: why.
+  /// - Returns: nothing for anybody else.
+  /// - Throws: what the catalog throws.
+  public func aliases(
+    of patient: Identifier, as caller: Caller, purpose: PurposeOfUse?
+  ) async throws(VaultError) -> Set<Identifier> {
+    guard
+      case .granted = policy.decide(
+        .proveSubject, role: caller.role, scopes: caller.scopes, purpose: purpose)
+    else { return [] }
+    var aliases = Set(try await catalog.endedLinks(of: patient))
+    for link in try await catalog.links(of: patient) {
+      aliases.insert(link.id)
+      aliases.insert(link.call)
+    }
+    return aliases
+  }
+
   private func tokens(of reference: String) throws(VaultError) -> [LookupToken] {
     try keys.lookupTokens(.patient, of: Array(reference.utf8))
   }
@@ -126,7 +182,7 @@ extension Vault {
   }
 }
 
-/// That a patient was made known, or a call linked.
+/// That a patient was made known, a call linked, or a link taken back.
 public struct SubjectReceipt: Sendable {
   /// The patient's id, or the link's.
   public let id: Identifier

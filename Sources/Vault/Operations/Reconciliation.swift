@@ -65,7 +65,12 @@ extension Vault {
             detail: "entry \(entry.index) revoked a token that the catalog holds valid")
         }
       }
-      last = LogPosition(index: entry.index, leafHash: MerkleTree.leafHash(logged.bytes))
+      let position = LogPosition(
+        index: entry.index, leafHash: MerkleTree.leafHash(logged.bytes))
+      if entry.action == .subjectUnlinked, let link = entry.objects.dropFirst().first {
+        try await self.catalog.endLink(link, at: position)
+      }
+      last = position
     }
     if let last { try await catalog.advance(to: last) }
   }
@@ -108,8 +113,8 @@ extension Vault {
         outcome = .presumed
         result.presumedDisclosed += 1
         counters.count(.presumedDisclosed)
-      case .logPrune:
-        // What was to go may be gone, and the log goes on with it by itself.
+      case .logPrune, .keyDestroy:
+        // What was to go may be gone; what is left of it goes by itself, or the next time.
         outcome = .presumed
         result.interrupted += 1
       default:
@@ -150,7 +155,7 @@ extension Vault {
   private static var bound: Set<Action> {
     [
       .callCreated, .recordingStored, .transcriptStored, .noteStored, .subjectCreated,
-      .subjectLinked, .personCreated, .authTokenCreated, .authTokenRevoked,
+      .subjectLinked, .subjectUnlinked, .personCreated, .authTokenCreated, .authTokenRevoked,
     ]
   }
 

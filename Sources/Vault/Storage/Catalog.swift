@@ -134,6 +134,13 @@ public protocol Catalog: Sendable {
   ///   linked to a patient.
   func insert(_ link: PatientLinkRow, since size: Int64) async throws(VaultError)
 
+  /// Ends a live link and stores `position`, the entry that took it back; one that ended, or was never
+  /// there, changes nothing else. The call may be linked again.
+  func endLink(_ link: Identifier, at position: LogPosition) async throws(VaultError)
+
+  /// The ids of a patient's links that were taken back, in no order.
+  func endedLinks(of patient: Identifier) async throws(VaultError) -> [Identifier]
+
   /// The live links of a patient, oldest first.
   func links(of patient: Identifier) async throws(VaultError) -> [PatientLinkRow]
 

@@ -1,5 +1,5 @@
 public import Audit
-import Encoding
+public import Encoding
 
 /// What a client asks of `/fhir/AuditEvent`: section 2.2 of `Documentation/formats/views.md`.
 ///
@@ -27,7 +27,9 @@ public struct AuditEventSearch: Sendable, Equatable {
   }
 
   var dates: [DateCondition] = []
-  var patient: Identifier?
+  public private(set) var patient: Identifier?
+  /// What stands for ``patient`` in entries besides the patient's own id.
+  public var aliases: Set<Identifier> = []
   var agent: Identifier?
   var entity: Identifier?
   var types: [Token] = []
@@ -187,7 +189,8 @@ extension AuditEventSearch {
   /// What the log can tell by itself, of entries in `indices`.
   public func filter(in indices: Range<Int64>) -> EntryFilter {
     var filter = EntryFilter(indices: max(indices.lowerBound, cursor)..<indices.upperBound)
-    filter.object = patient ?? entity
+    filter.object = entity
+    filter.anyObject = patient.map { aliases.union([$0]) }
     filter.actor = agent
     filter.since = dates.compactMap(\.since).max()
     filter.until = dates.compactMap(\.until).min()
@@ -207,7 +210,10 @@ extension AuditEventSearch {
 
   /// Whether an entry that passed the filter is one that was asked for.
   public func matches(_ entry: Entry) -> Bool {
-    if let patient, !entry.objects.prefix(entry.subjects.count).contains(patient) { return false }
+    if let patient {
+      let subjects = entry.objects.prefix(entry.subjects.count)
+      guard subjects.contains(patient) || !aliases.isDisjoint(with: subjects) else { return false }
+    }
     if let entity, !entry.objects.contains(entity) { return false }
     guard looksAtCodes else { return true }
     let coding = EventCoding(of: entry)

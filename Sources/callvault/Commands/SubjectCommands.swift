@@ -1,6 +1,6 @@
 import Encoding
 
-/// `subject create`, `subject link`, `audit subject`: whose calls are whose, and what the log has about
+/// `subject create`, `subject link`, `subject unlink`, `audit subject`: whose calls are whose, and what the log has about
 /// a patient.
 enum SubjectCommands {
   static let create = Command(
@@ -37,6 +37,34 @@ enum SubjectCommands {
     let answer = try await client.post(
       "/v1/subjects/\(patient)/links", json: ["call": .string(call)]
     ).object()
+    let link = try answer.requiredString("link")
+    terminal.result(link, answer)
+    return ExitCode.success.rawValue
+  }
+
+  static let unlink = Command(
+    name: "subject unlink",
+    summary: "take back that a call is a patient's",
+    operands: [
+      Operand(name: "CALL", summary: "the call's id"),
+      Operand(name: "PATIENT", summary: "the patient's id here, or your reference"),
+    ],
+    options: Command.client,
+    examples: [
+      ("callvault subject unlink 6ecac469-… MRN-20417", "after a wrong identification")
+    ],
+    discussion: [
+      "From this entry on, entries about the call are the call's own again. What was logged in between "
+        + "stays in the patient's proof, which says from when to when the call was on record as theirs."
+    ]
+  ) { arguments, terminal in
+    let call = try arguments.requiredOperand(0)
+    guard let call = Identifier(call) else {
+      throw CommandFailure(.usage, "CALL must be an id: a UUID in lower case")
+    }
+    let client = try ServiceClient(arguments)
+    let patient = try await find(try arguments.requiredOperand(1), client)
+    let answer = try await client.delete("/v1/subjects/\(patient)/links/\(call)").object()
     let link = try answer.requiredString("link")
     terminal.result(link, answer)
     return ExitCode.success.rawValue
