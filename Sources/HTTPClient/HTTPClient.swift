@@ -18,6 +18,7 @@ public actor HTTPClient {
 
   private let endpoint: Endpoint
   private let idleSeconds: Int
+  private let totalSeconds: Int?
   private let handle: EasyHandle
 
   /// Prepares a client; nothing is connected yet.
@@ -25,8 +26,12 @@ public actor HTTPClient {
   /// - Parameters:
   ///   - endpoint: the server.
   ///   - idleSeconds: how long the server may send and take nothing before the request fails.
+  ///   - totalSeconds: how long a whole request may take, however it goes; nil for what may be long,
+  ///     such as a recording.
   /// - Throws: ``HTTPClientError/Code/unusable`` for an origin that is not one.
-  public init(_ endpoint: Endpoint, idleSeconds: Int = 120) throws(HTTPClientError) {
+  public init(
+    _ endpoint: Endpoint, idleSeconds: Int = 120, totalSeconds: Int? = nil
+  ) throws(HTTPClientError) {
     switch endpoint {
     case .server(let origin, _): try Self.check(origin, clearTextElsewhere: false)
     case .openServer(let origin, _): try Self.check(origin, clearTextElsewhere: true)
@@ -34,6 +39,7 @@ public actor HTTPClient {
     }
     self.endpoint = endpoint
     self.idleSeconds = idleSeconds
+    self.totalSeconds = totalSeconds
     handle = try EasyHandle()
     do {
       executor = try BlockingExecutor(label: "http-client")
@@ -87,7 +93,8 @@ public actor HTTPClient {
       let transfer = Transfer(
         handle: handle, upload: upload, receive: receive, cancellation: cancellation)
       return .success(
-        try transfer.run(request, at: endpoint, idleSeconds: idleSeconds))
+        try transfer.run(
+          request, at: endpoint, idleSeconds: idleSeconds, totalSeconds: totalSeconds))
     } catch {
       return .failure(error)
     }

@@ -85,12 +85,12 @@ final class Transfer {
   }
 
   func run(
-    _ request: ClientRequest, at endpoint: Endpoint, idleSeconds: Int
+    _ request: ClientRequest, at endpoint: Endpoint, idleSeconds: Int, totalSeconds: Int?
   ) throws(HTTPClientError) -> ClientResponse {
     unsafe curl_easy_reset(handle.handle)
     let folder = try address(request, at: endpoint)
     defer { if folder >= 0 { close(folder) } }
-    try limit(idleSeconds: idleSeconds)
+    try limit(idleSeconds: idleSeconds, totalSeconds: totalSeconds)
     try describe(request)
     let list = try unsafe headerList(request)
     defer { unsafe curl_slist_free_all(list) }
@@ -142,11 +142,13 @@ final class Transfer {
     }
   }
 
-  private func limit(idleSeconds: Int) throws(HTTPClientError) {
+  private func limit(idleSeconds: Int, totalSeconds: Int?) throws(HTTPClientError) {
     try handle.set(CURLOPT_NOSIGNAL, 1)
     try handle.set(CURLOPT_CONNECTTIMEOUT, 15)
     try handle.set(CURLOPT_LOW_SPEED_LIMIT, 1)
     try handle.set(CURLOPT_LOW_SPEED_TIME, idleSeconds)
+    // A server that sends a byte a second is never idle.
+    if let totalSeconds { try handle.set(CURLOPT_TIMEOUT, totalSeconds) }
     try handle.set(CURLOPT_PATH_AS_IS, 1)
     try handle.set(CURLOPT_BUFFERSIZE, 131_072)
     try handle.set(CURLOPT_UPLOAD_BUFFERSIZE, 131_072)

@@ -103,6 +103,21 @@ import Threading
     }
   }
 
+  /// A server that is never idle must not hold whoever waits for its whole answer.
+  @Test func aServerThatDripsIsTooSlow() async throws {
+    try await TestSite.serve { site in
+      let endpoint = Endpoint.server(
+        origin: "https://localhost:\(site.securePort)", trust: .file(TestSite.certificate))
+      let client = try HTTPClient(endpoint, idleSeconds: 600, totalSeconds: 1)
+      let error = await #expect(throws: HTTPClientError.self) {
+        try await client.send(ClientRequest("GET", "/drip"))
+      }
+      #expect(error?.code == .timeout)
+      // The limit is of one request, not of the client.
+      #expect(try await client.send(ClientRequest("GET", "/hello")).status == 200)
+    }
+  }
+
   @Test func cancellingEndsARequest() async throws {
     try await TestSite.serve { site in
       let client = try client(site)

@@ -81,6 +81,13 @@ struct TestHandler: Handler {
         cancelled.open()
         throw error
       }
+    case "drip":
+      // Never silent for long, and never done.
+      try await response.start(200, length: nil)
+      while true {
+        try await response.write([0x78])
+        try await Task.sleep(for: .milliseconds(50))
+      }
     case "sleep":
       arrived.open()
       try await withTaskCancellationHandler {

@@ -32,14 +32,16 @@ public final class HTTPAnchorTransport: WitnessTransport, TimestampTransport {
   /// - Parameters:
   ///   - address: where.
   ///   - trust: whose certificates count, for https.
-  ///   - idleSeconds: how long the anchor may be silent before it counts as out of reach.
+  ///   - idleSeconds: how long the anchor may be silent before it counts as out of reach; for a
+  ///     whole answer it has twice that.
   /// - Throws: `HTTPClientError/Code/unusable` for an address that cannot be used.
   public init(
     _ address: AnchorAddress, trust: Endpoint.Trust, idleSeconds: Int = 60
   ) throws(HTTPClientError) {
     self.address = address
     client = try HTTPClient(
-      .openServer(origin: address.origin, trust: trust), idleSeconds: idleSeconds)
+      .openServer(origin: address.origin, trust: trust), idleSeconds: idleSeconds,
+      totalSeconds: 2 * idleSeconds)
   }
 
   public func addCheckpoint(_ body: [UInt8]) async throws -> (status: Int, body: [UInt8]) {
