@@ -11,7 +11,7 @@
 Needs Python 3.11 and OpenSSL 3.0 or later, and nothing of CallVault's: signatures are checked by the
 OpenSSL that Python itself is linked with, or where that cannot be reached by the `openssl` program, which
 checks timestamps too. It was written from Documentation/formats/audit-log.md, journal.md, keyring.md,
-anchors.md and package.md, and shares no code with the program. VKEY is the log's verifier key, which must
+recovery.md, anchors.md and package.md, and shares no code with the program. VKEY is the log's verifier key, which must
 come by another way than the log; @FILE reads it. --from is a checkpoint up to which you verified the log
 before; --openings counts what commitments stand for, for whoever may see that folder.
 
@@ -797,6 +797,7 @@ class Log:
         # The keyring: None while there is none that can be used.
         self.keyring, self.keyring_absent, self.objected, self.epoch_claims = None, False, False, []
         self.minimum, self.first_bundle = None, 0
+        self.restart = None
 
     def find(self, verdict, detail, **places):
         if verdict != "unreadable" or len(self.findings) < 1000:
@@ -949,6 +950,7 @@ class Log:
         self.open_history()
         self.head = self.newest_head(checkpoint)
         self.size = self.head.size
+        self.read_restart()
         self.read_keyring()
         self.judge_epochs(checkpoint, "checkpoint")
         self.read_minimum()
@@ -977,7 +979,43 @@ class Log:
         if self.other_versions:
             self.note(f"{self.other_versions} entries are of another version: hashed, not understood")
 
-    # The keyring and the left edge
+    # The log before, the keyring and the left edge
+
+    def read_restart(self):
+        """recovery.md, 5."""
+        try:
+            data = self.folder.read("recovery", NOTE_LIMIT)
+            if data is None:
+                if RESTARTED.fullmatch(self.head.origin):
+                    self.find("altered", "the log's name says that a recovery began it, and the note of that is "
+                              "missing", kind="removed", path="recovery")
+                return
+            self.restart = Restart(data)
+        except Malformed:
+            self.find("altered", "it is no recovery note", kind="edited", path="recovery")
+            return
+        except OSError:
+            self.find("unreadable", "it could not be read", path="recovery")
+            return
+        self.note(f"restarted: {self.restart.loss}; what was opened in them is possibly disclosed")
+        if self.restart.log.name != self.head.origin or self.key is not None and not self.restart.log.same(self.key):
+            self.find("unauthentic", "it is of another log", path="recovery")
+        elif not self.restart.holds():
+            self.find("unauthentic", "a line of it does not hold", path="recovery")
+        elif self.root_key is not None and not self.restart.root.same(self.root_key):
+            self.find("unauthentic", "another root than the one you gave signed it", path="recovery")
+
+    def check_restart(self):
+        entry = None if self.first_bundle else canonical(self.entry(0) or b"")
+        if entry is None:
+            return
+        says = "restarted" in entry.get("flags", [])
+        if self.restart:
+            if not says or entry.get("evidence") != sha256(self.restart.note.text).hex():
+                self.find("unauthentic", "the log's genesis does not commit to it", index=0, path="recovery")
+        elif says and not any(finding.path == "recovery" for finding in self.findings):
+            self.find("altered", "the log's genesis commits to a recovery, and the note of it is missing",
+                      kind="removed", path="recovery")
 
     def read_keyring(self):
         """keyring.md, 6."""
@@ -1225,6 +1263,7 @@ class Log:
         if entries_hold:
             self.check_minimum()
             self.check_introductions()
+            self.check_restart()
             self.conclude_from_entries()
             if self.openings:
                 self.openings.count(self)
@@ -1359,7 +1398,8 @@ class Log:
     def check_rest(self):
         try:
             for name, is_folder in self.folder.list("") or []:
-                known = name in ("checkpoints", "tile") if is_folder else name in ("checkpoint", "keyring", "minimum")
+                known = name in ("checkpoints", "tile") if is_folder \
+                    else name in ("checkpoint", "keyring", "minimum", "recovery")
                 if not known:
                     self.note(f"a file that does not belong to the log: {name}")
             sound, beyond = not self.findings, 0
@@ -1528,6 +1568,52 @@ class Window:
 
 
 # The keyring (keyring.md) and the left edge (audit-log.md, 12)
+
+
+# The name of a log that a recovery began.
+RESTARTED = re.compile(r".*/callvault/\d{8}T\d{6}Z", re.A)
+
+
+class Restart:
+    """The recovery note of recovery.md, 2."""
+
+    def __init__(self, data):
+        self.note = Note(data)
+        rows = self.note.text.decode().split("\n")
+        labels = ("log ", "root ", "old ", "anchored ", "kept ")
+        if len(rows) != 7 or rows[0] != "callvault/recovery/v1" or rows[6] \
+                or not all(row.startswith(label) for row, label in zip(rows[1:6], labels)):
+            raise Malformed("a recovery note")
+        self.log, self.root, self.old = Key(rows[1][4:]), Key(rows[2][5:]), Key(rows[3][4:])
+        self.anchored, self.kept = self.head(rows[4][9:]), self.head(rows[5][5:])
+        if any(key.type != 1 for key in (self.log, self.root, self.old)) or self.anchored == self.kept \
+                or not RESTARTED.fullmatch(self.log.name) or self.root.name != f"{self.log.name}/root" \
+                or self.old.name == self.log.name:
+            raise Malformed("a recovery note's keys or heads")
+        if self.anchored[0] > self.kept[0]:
+            self.loss = f"entries {self.kept[0]}\u2013{self.anchored[0] - 1} of {self.old.name} were lost"
+        else:
+            self.loss = f"an anchor holds {self.anchored[0]} entries of {self.old.name} that are not those it kept"
+
+    @staticmethod
+    def head(text):
+        size, _, root = text.partition(" ")
+        if not re.fullmatch(r"[1-9][0-9]{0,18}", size, re.A) or int(size) >= 1 << 61 or not root.isascii():
+            raise Malformed("a head in a recovery note")
+        root = unbase64(root)
+        if len(root) != 32:
+            raise Malformed("a head in a recovery note")
+        return int(size), root
+
+    def holds(self):
+        """Exactly two lines: by the root under the old log's name, and by the new log's key."""
+        data = b"\x01" + self.root.public
+        name = f"{self.old.name}/root"
+        digest = sha256(name.encode() + b"\n" + data)[:4].hex()
+        keys = [Key(f"{name}+{digest}+{base64.b64encode(data).decode()}"), self.log]
+        return len(self.note.lines) == 2 and all(
+            (key.name, key.id) == line[:2] and key.verifies(line[2], self.note.text)
+            for key, line in zip(keys, self.note.lines))
 
 
 class Epoch:
@@ -2036,8 +2122,9 @@ def check_identities(folder, log):
 # Subjects and samples
 
 
-def tag_of(key, number):
-    return base64url(hmac.digest(key, b"callvault/subject/v1" + number.to_bytes(8, "big"), "sha256")[:16])
+def tag_of(key, number, origin):
+    log = origin.encode() if RESTARTED.fullmatch(origin) else b""
+    return base64url(hmac.digest(key, b"callvault/subject/v1" + number.to_bytes(8, "big") + log, "sha256")[:16])
 
 
 def walk_entries(log):
@@ -2074,7 +2161,7 @@ def check_subject(proof, key):
             if not inclusion_holds(index, head.size, leaf_hash(leaf), [unbase64(h) for h in row["proof"]],
                                    head.root):
                 raise Malformed(f"entry {index} is not in the log")
-            if tag_of(secret, number) not in entry.get("subjects", []):
+            if tag_of(secret, number, head.origin) not in entry.get("subjects", []):
                 raise Malformed(f"entry {index} does not carry tag {number}")
             if index == subject["introduced"]:
                 introduced |= entry.get("commits", {}).get("subject") == commitment(opening, b"subject", secret)
@@ -2294,7 +2381,7 @@ def command_subject(args):
         log.run()
         findings += log.findings
         if not findings:
-            beyond = {tag_of(secret, n): (place, n) for place, (_, secret, count, _) in enumerate(subjects)
+            beyond = {tag_of(secret, n, head.origin): (place, n) for place, (_, secret, count, _) in enumerate(subjects)
                       for n in range(count + 1, count + 257)}
             for index, data in walk_entries(log):
                 if index >= head.size:

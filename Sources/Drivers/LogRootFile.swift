@@ -1,6 +1,6 @@
 public import Audit
 import Cryptography
-import Durable
+public import Durable
 import Encoding
 public import Vault
 
@@ -42,14 +42,20 @@ public enum LogRootFile {
 
   /// Reads the file.
   ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - origin: the log that the key is to sign for; nil for the one that the file names.
+  /// - Returns: what signs as the root.
   /// - Throws: ``VaultError/Code/sealed`` when it is not there, not private to its owner or no root
   ///   key's file.
-  public static func signer(in path: String) throws(VaultError) -> NoteSigner {
+  public static func signer(
+    in path: String, for origin: String? = nil
+  ) throws(VaultError) -> NoteSigner {
     let content = try KeyFileCustodian.secret(
       in: path, atMost: RootKeyFile.maximumByteCount, called: "the root key's file",
       on: LinuxFileSystem())
     do throws(AuditError) {
-      return try RootKeyFile.signer(from: content)
+      return try RootKeyFile.signer(from: content, for: origin)
     } catch {
       throw VaultError(
         .sealed, during: "reading the log's root key", detail: "it is no root key's file",
@@ -57,26 +63,26 @@ public enum LogRootFile {
     }
   }
 
-  /// Signs the newest epoch of the published keyring, and leaves it where the service takes it up.
+  /// Signs the newest epoch of the published keyring, and leaves it where the service takes it up, which
+  /// is an entry of the log.
   ///
   /// - Parameters:
   ///   - root: signs.
   ///   - layout: of the data directory.
-  ///   - isClosed: whether no service has the log, so that the keyring itself may be replaced.
+  ///   - files: where the calls go.
   /// - Returns: the epoch that was signed; nil if the root had signed it.
   /// - Throws: ``VaultError/Code/notFound`` where there is no keyring; ``VaultError/Code/tampered``
   ///   if it is none, or another root's; ``VaultError/Code/unavailable``.
   public static func certify(
-    with root: borrowing NoteSigner, _ layout: StorageLayout, isClosed: Bool
+    with root: borrowing NoteSigner, _ layout: StorageLayout,
+    on files: any FileSystem = LinuxFileSystem()
   ) throws(VaultError) -> Epoch? {
-    let files = LinuxFileSystem()
     let path = layout.log + "/" + Keyring.path
     do {
       var keyring = try Keyring(
         parsing: try AtomicFile.read(path, limit: Keyring.maximumByteCount, on: files))
       guard let epoch = try keyring.certify(with: root) else { return nil }
       try AtomicFile.write(keyring.encoded, to: layout.certified, on: files)
-      if isClosed { try AtomicFile.write(keyring.encoded, to: path, mode: .publicFile, on: files) }
       return epoch
     } catch let error as DurableError where error.code == .notFound {
       throw VaultError(

@@ -36,14 +36,14 @@ extension SQLiteCatalog {
         throw VaultError(.conflict, during: "storing a recording", existing: existing)
       }
       try connection.run(
-        "INSERT INTO recording (since, " + .recordingColumns + ") VALUES (" + .parameters(19)
+        "INSERT INTO recording (since, " + .recordingColumns + ") VALUES (" + .parameters(20)
           + ")",
         size, recording.id.bytes, recording.call.bytes, recording.number, recording.generation,
         recording.stored.milliseconds, recording.blob.description, recording.plaintextLength,
         recording.ciphertextLength, recording.digest.bytes, recording.content.key.bytes,
         recording.content.value, recording.keyID.bytes, recording.audio.condition.rawValue,
         recording.audio.format, recording.audio.channels, recording.audio.sampleRate,
-        recording.audio.durationMilliseconds, nil as Int64?)
+        recording.audio.durationMilliseconds, nil as Int64?, nil as Int64?)
     }
   }
 

@@ -87,7 +87,7 @@ extension Row {
         condition: try value(12, AudioFacts.Condition.init(rawValue:)),
         format: try optionalText(13), channels: try optionalInt(14),
         sampleRate: try optionalInt(15), durationMilliseconds: try optionalInteger(16)),
-      logIndex: try optionalInteger(17))
+      logIndex: try optionalInteger(17), earlierLog: try optionalInteger(18))
   }
 
   /// The columns of ``SQL/textColumns`` and the sealed bytes.
@@ -156,7 +156,7 @@ extension SQL {
     """
     id, call, number, generation, stored, blob, plaintext_length, ciphertext_length, digest,
     content_key, content_value, key_id, audio_condition, audio_format, audio_channels, audio_rate,
-    duration, log_index
+    duration, log_index, earlier_log
     """
   }
 

@@ -9,7 +9,7 @@ enum SQLiteCatalogSchema {
   static let applicationID = 0x4356_4c54
 
   /// Each step makes the version after its place.
-  static let steps: [SQL] = [version1, version2, endedLinks]
+  static let steps: [SQL] = [version1, version2, endedLinks, earlierLogs]
 
   private static let version1: SQL = """
     CREATE TABLE log_position (
@@ -197,6 +197,19 @@ enum SQLiteCatalogSchema {
       log_index INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX ended_link_by_patient ON ended_link (patient);
+    """
+
+  /// What counts in a log that goes no further: `Documentation/formats/recovery.md`.
+  private static let earlierLogs: SQL = """
+    ALTER TABLE recording ADD COLUMN earlier_log INTEGER;
+    ALTER TABLE ended_link ADD COLUMN earlier_log INTEGER;
+
+    CREATE TABLE earlier_subject_count (
+      log INTEGER NOT NULL,
+      subject BLOB NOT NULL,
+      entries INTEGER NOT NULL,
+      PRIMARY KEY (log, subject)
+    ) STRICT, WITHOUT ROWID;
     """
 
   /// Brings a file to the present version in one transaction.

@@ -24,6 +24,17 @@ public struct StorageLayout: Sendable {
   public var logRoot: String { keys + "/log-root" }
   /// What the log's root signed away from here.
   public var certified: String { keys + "/certified" }
+  static let logNameFile = "log-name"
+  /// The log's name since a recovery.
+  public var logName: String { root + "/" + Self.logNameFile }
+  /// Where a recovery makes a new log, laid out as here.
+  public var recovery: StorageLayout { StorageLayout(root: root + "/recovery") }
+  /// What is left of the earlier log of that number, laid out as here.
+  public func earlier(_ number: Int64) -> StorageLayout {
+    StorageLayout(root: root + "/earlier/\(number)")
+  }
+  /// Of an earlier log, the head that an anchor held.
+  public var anchored: String { root + "/anchored" }
   public var tls: String { root + "/tls" }
   /// Up to where each sink has the log's entries.
   public var sinks: String { root + "/sinks" }

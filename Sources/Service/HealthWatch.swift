@@ -62,6 +62,12 @@ public struct HealthWatch: Sendable {
     }
     for (number, sink) in sinks.enumerated() {
       work.append(("sink-\(number + 1)", sink.status.trouble))
+      let skipped = sink.status.skipped
+      if skipped > 0, failing.insert("sink-\(number + 1)-skipped").inserted {
+        log.write(
+          .warning, "sink-skipped",
+          ["work": .string("sink-\(number + 1)"), "entries": .integer(skipped)])
+      }
     }
     for (name, failure) in work {
       var fields: JSONObject = ["work": .string(name)]

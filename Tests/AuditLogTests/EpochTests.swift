@@ -1,4 +1,5 @@
 import Audit
+import Cryptography
 import Drivers
 import Durable
 import Encoding
@@ -40,7 +41,7 @@ import Testing
     let log = try await harness.open()
     _ = try await log.record(harness.draft())
     try await log.publish()
-    #expect(try harness.certify(isClosed: true)?.number == 0)
+    #expect(try harness.certify()?.number == 0)
     let anchor = try checkpoint(harness)
     for _ in 0..<3 {
       try await log.rotateEpoch()
@@ -68,7 +69,7 @@ import Testing
     let harness = try Harness { $0.epochLength = .seconds(1) }
     let log = try await harness.open()
     try await log.publish()
-    _ = try harness.certify(isClosed: false)
+    _ = try harness.certify()
     harness.clock.set(1_795_188_000_000 + 2_000)
     let running = Task { await log.run() }
     let end = ContinuousClock.now + .seconds(60)
@@ -96,7 +97,8 @@ import Testing
   @Test func aLostKeyBeginsAnEpochThatOnlyTheRootCanVouchFor() async throws {
     let harness = try Harness()
     await close(try await harness.open())
-    _ = try harness.certify(isClosed: true)
+    _ = try harness.certify()
+    await close(try await harness.open())
     let anchor = try checkpoint(harness)
     #expect(try await verdict(harness, anchors: [anchor]).verdict == .intact)
     try FileManager.default.removeItem(atPath: harness.layout.epochKeys)
@@ -110,10 +112,30 @@ import Testing
     #expect(report.findings.first?.path == "keyring")
     #expect(try GoVerifier.accepts(harness.layout.log, key: harness.key))
 
-    #expect(try harness.certify(isClosed: true)?.number == 1)
+    #expect(try harness.certify()?.number == 1)
+    await close(try await harness.open())
     report = try await verdict(harness, anchors: [anchor])
     #expect(report.verdict == .intact, "\(report.findings)")
-    #expect(try harness.certify(isClosed: true) == nil)
+    #expect(try harness.certify() == nil)
+  }
+
+  /// Who vouches for the log changes by what the log says first, and once.
+  @Test func aSignatureOfTheRootIsAnEntryFirst() async throws {
+    let harness = try Harness()
+    let log = try await harness.open()
+    try await log.publish()
+    let epoch = try #require(try harness.certify())
+    #expect(await log.status.isEpochCertified == false)
+    try await log.takeUpCertification()
+    try await log.takeUpCertification()
+    #expect(await log.status.isEpochCertified == true)
+    var filter = EntryFilter()
+    filter.actions = [.keyCertified]
+    let entries = try await log.entries(matching: filter).entries.map(\.entry)
+    #expect(entries.map(\.digest) == [SHA256.hash(epoch.text)])
+    #expect(entries.map(\.length) == [Int64(epoch.text.count)])
+    await close(log)
+    #expect(try keyring(harness).epochs.first?.hasRootLine == true)
   }
 
   @Test func aKeyringThatIsGoneOrAnothersStopsTheStart() async throws {

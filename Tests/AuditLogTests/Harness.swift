@@ -47,10 +47,9 @@ final class Harness: Sendable {
 
   var rootKeyFile: String { layout.keys + "/log-root.key" }
 
-  /// Signs the newest epoch that was published with the root.
-  func certify(isClosed: Bool) throws -> Epoch? {
-    try LogRootFile.certify(
-      with: LogRootFile.signer(in: rootKeyFile), layout, isClosed: isClosed)
+  /// Signs the newest epoch that was published with the root; the next start takes it up.
+  func certify() throws -> Epoch? {
+    try LogRootFile.certify(with: LogRootFile.signer(in: rootKeyFile), layout)
   }
 
   var layout: StorageLayout { StorageLayout(root: directory.path) }

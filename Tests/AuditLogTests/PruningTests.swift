@@ -56,8 +56,12 @@ private struct Holds: PruningHolds {
     await #expect(throws: PruningRefusal.nothingToPrune) {
       _ = try await log.prune(before: 255, by: log.system, holds: Holds())
     }
-    #expect(try await log.prune(before: 600, by: log.system, holds: Holds()) == 512)
+    #expect(try await log.prune(before: 600, by: .testPerson, holds: Holds()) == 512)
     try await log.publish()
+    var pruning = EntryFilter()
+    pruning.actions = [.logPrune]
+    let said = try await log.entries(matching: pruning).entries.map(\.entry)
+    #expect(said.map(\.actor) == [.testPerson, .testPerson])
     for path in ["tile/entries/000", "tile/0/000", "tile/entries/001", "tile/0/001"] {
       #expect(!FileManager.default.fileExists(atPath: harness.layout.log + "/" + path))
     }

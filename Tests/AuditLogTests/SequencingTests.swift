@@ -125,7 +125,7 @@ import Testing
     let receipt = try await log.record(harness.draft(subjects: [subject]))
     #expect(receipt.index == 2)
     let entry = try await log.entries(matching: EntryFilter(indices: 2..<3)).entries[0].entry
-    #expect(entry.subjects == [try subject.tag(1)])
+    #expect(entry.subjects == [try subject.tag(1, in: harness.configuration.origin)])
     try await log.publish()
     _ = try PublishedLog(harness.layout.log, key: harness.key)
   }

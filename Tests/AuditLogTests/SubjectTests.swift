@@ -19,7 +19,8 @@ import Testing
       guard let next = page.next else { break }
       filter.indices = next..<Int64.max
     }
-    return found == (try (0..<count).map { try subject.tag(Int64($0 + 1)) })
+    return found
+      == (try (0..<count).map { try subject.tag(Int64($0 + 1), in: "vault.example.org/callvault") })
   }
 
   @Test(.timeLimit(.minutes(15)))

@@ -5,20 +5,22 @@ import Testing
 
 /// The examples of `Documentation/formats/audit-log.md` are real: they are made here, and checked.
 @Suite struct FormatPageTests {
-  private static let page = Result {
+  private static let page = Result { try read("audit-log.md") }
+
+  private static func read(_ name: String) throws -> String {
     let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Documentation/formats/audit-log.md")
+      .appendingPathComponent("Documentation/formats/\(name)")
     return try String(contentsOf: url, encoding: .utf8)
   }
 
-  private func blocks() throws -> [String] {
-    try Self.page.get().components(separatedBy: "\n```\n").enumerated()
+  private func blocks(of page: String) -> [String] {
+    page.components(separatedBy: "\n```\n").enumerated()
       .filter { $0.offset % 2 == 1 }.map(\.element)
   }
 
   @Test func theExamplesAreOneLog() throws {
-    let blocks = try blocks()
+    let blocks = blocks(of: try Self.page.get())
     let log = try SampleLog(1, publishedAt: [1])
     let shown = [
       String(decoding: log.entries[0], as: UTF8.self),
@@ -26,6 +28,25 @@ import Testing
       log.key.description,
     ]
     #expect(Array(blocks.prefix(3)) == shown, "\(shown.joined(separator: "\n\n"))")
+  }
+
+  /// Made by another program from the page alone: every bit of it counts.
+  @Test func theRecoveryNoteOfThePageHolds() throws {
+    let block = try #require(blocks(of: Self.read("recovery.md")).first)
+    let bytes = Array((block + "\n").utf8)
+    let note = try SignedNote(parsing: bytes)
+    let recovery = try RecoveryNote(parsing: note.text)
+    #expect(recovery.text == note.text && recovery.holds(note))
+    #expect(
+      recovery.loss == "entries 412–590 of vault.example.org/callvault were lost")
+    for place in bytes.indices {
+      var changed = bytes
+      changed[place] ^= 1
+      guard let note = try? SignedNote(parsing: changed),
+        let recovery = try? RecoveryNote(parsing: note.text)
+      else { continue }
+      #expect(!recovery.holds(note), "byte \(place)")
+    }
   }
 
   @Test func theClosedListsAreThoseOfTheProgram() throws {

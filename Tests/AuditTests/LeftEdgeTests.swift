@@ -65,6 +65,44 @@ import Testing
     #expect(try await verifier.verify(changed).verdict == .forked)
   }
 
+  /// What cannot be read is said to be so, also where it was there when the check began.
+  @Test func aMinimumIndexThatCannotBeReadIsNotAbsent() async throws {
+    final class Unreadable: LogFolderReader {
+      struct Fault: Error {}
+      let log: SampleLog
+      /// Readings of `minimum` that succeed.
+      let sound: Int
+      let readings = Mutex(0)
+
+      init(log: SampleLog, sound: Int) {
+        self.log = log
+        self.sound = sound
+      }
+
+      func read(_ path: String, from offset: Int64, count: Int) throws -> [UInt8]? {
+        if path == "minimum" {
+          let reading = readings.withLock { count in
+            count += 1
+            return count
+          }
+          if reading > sound { throw Fault() }
+        }
+        return try log.read(path, from: offset, count: count)
+      }
+
+      func list(_ folder: String) throws -> [LogFolderItem]? { try log.list(folder) }
+    }
+    let log = try Self.log.get()
+    let verifier = try LogVerifier(key: log.key, anchors: [try demand(log.heads[1000])])
+    var report = try await verifier.verify(Unreadable(log: log, sound: 0))
+    #expect(report.verdict == .unreadable && report.findings.first?.path == "minimum")
+    // Gone while something else was found: the check does not begin again as if nothing were pruned.
+    var damaged = log
+    damaged.files["tile/entries/000"] = nil
+    report = try await verifier.verify(Unreadable(log: damaged, sound: 1))
+    #expect(report.findings.contains { $0.path == "minimum" && $0.verdict == .unreadable })
+  }
+
   @Test func aMinimumIndexMustBeSignedAndAnnounced() async throws {
     var log = try Self.log.get()
     let verifier = try LogVerifier(key: log.key, anchors: [try demand(log.heads[1000])])

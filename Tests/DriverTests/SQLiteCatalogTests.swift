@@ -213,6 +213,48 @@ import Vault
     }
   }
 
+  /// What counts in a log that goes no further keeps its numbers, under the number of that log.
+  @Test func anotherLogTakesOverNothingThatCounts() async throws {
+    let populated = try await Populated()
+    let catalog = populated.catalog
+    let subject = populated.call.subject.id
+    try await catalog.storeCounts([subject: 7], through: Sample.position(9))
+    try await catalog.setFact(.accessPolicy, to: [1], at: nil)
+    let time = Timestamp(milliseconds: 1_795_000_200_000)
+    for _ in 0..<2 {
+      try await catalog.beginLog(after: 1, endingTokensAt: time)
+      #expect(try await catalog.appliedPosition() == nil)
+      #expect(try await catalog.countedPosition() == nil)
+      #expect(try await catalog.countedEntries(of: subject) == 0)
+      #expect(try await catalog.fact(.accessPolicy) == nil)
+      #expect(try await catalog.token(populated.token.id)?.revoked == time)
+      let row = try #require(try await catalog.recording(populated.recording.id)).recording
+      #expect(row.logIndex == 1 && row.earlierLog == 1)
+    }
+    let connection = try Connection(
+      populated.directory.path + "/catalog.sqlite", for: .writing)
+    let kept = try connection.rows(
+      "SELECT name, idx FROM log_position ORDER BY name"
+    ) { (row) throws(DatabaseError) in "\(try row.text(0)) \(try row.int(1))" }
+    #expect(kept == ["applied/1 1", "counted/1 9"])
+    let counted = try connection.rows(
+      "SELECT log, entries FROM earlier_subject_count"
+    ) { (row) throws(DatabaseError) in [try row.int(0), try row.int(1)] }
+    #expect(counted == [[1, 7]])
+    // The new log begins at 0 again, and the numbers of logs have no gap.
+    try await catalog.advance(to: Sample.position(0))
+    #expect(try await catalog.appliedPosition()?.index == 0)
+    let error = await #expect(throws: VaultError.self) {
+      try await catalog.beginLog(after: 3, endingTokensAt: nil)
+    }
+    #expect(error?.code == .tampered)
+    try await catalog.beginLog(after: 2, endingTokensAt: nil)
+    #expect(try await catalog.appliedPosition() == nil)
+    #expect(
+      try #require(try await catalog.recording(populated.recording.id)).recording.earlierLog == 1)
+    try await catalog.checkIntegrity()
+  }
+
   private typealias Reading = @Sendable (Populated) async throws -> Void
 
   /// Columns that hold something else: refused as tampered, never a trap.

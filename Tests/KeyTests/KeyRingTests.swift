@@ -168,7 +168,7 @@ struct KeyRingTests {
     let made = try ring.createSubjectKey(for: .random())
     let found = try ring.subjectKey(
       SubjectRow(id: made.key.id, wrappedKey: made.wrapped.encoded))
-    #expect(try found.tag(1) == made.key.tag(1))
+    #expect(try found.tag(1, in: "log") == made.key.tag(1, in: "log"))
     expectRefusal(.tampered) {
       _ = try ring.subjectKey(SubjectRow(id: .random(), wrappedKey: made.wrapped.encoded))
     }

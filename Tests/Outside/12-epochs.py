@@ -106,7 +106,12 @@ def main():
     assert code == 0 and "not certified" in output, output
     code, output = run("keys", "certify", "--root-key", str(ROOT_KEY))
     assert code == 0 and "signed epoch 1" in output, output
+    assert check_keyring(log, root) == (2, [0]), "the next start takes it up, after an entry"
+    assert run(*opening)[0] == 5
     assert check_keyring(log, root) == (2, [0, 1])
+    said = sum(b'"action":"key.certified"' in path.read_bytes()
+               for path in (DATA / "log/tile/entries").rglob("*") if path.is_file())
+    assert said, "the root's signature is no entry"
     code, output = verify("--root", root)
     assert code == 0, output
     assert run(*opening)[0] == 5

@@ -13,7 +13,9 @@ import Testing
     of key: SubjectKey, in entries: [Entry]
   ) throws -> [Int64] {
     var tags: [SubjectTag: Int64] = [:]
-    for ordinal in 1...200 { tags[try key.tag(Int64(ordinal))] = Int64(ordinal) }
+    for ordinal in 1...200 {
+      tags[try key.tag(Int64(ordinal), in: "vault.example.org/callvault")] = Int64(ordinal)
+    }
     return entries.flatMap(\.subjects).compactMap { tags[$0] }
   }
 

@@ -319,4 +319,23 @@ import Testing
     }
     #expect(second.map(\.action) == [.auditRead])
   }
+
+  /// Who asks that entries go for ever is on record, refused or not.
+  @Test func onlyAnAdministratorPrunesAndTheLogSaysWho() async throws {
+    let practice = try await Practice.new()
+    let officer = try await practice.caller(.privacyOfficer)
+    let refused = try await practice.entriesOf {
+      let error = await #expect(throws: VaultError.self) {
+        _ = try await practice.vault.pruneLog(before: 256, as: officer)
+      }
+      #expect(error?.code == .denied)
+    }
+    #expect(refused.map(\.action) == [.logPrune])
+    #expect(refused.first?.actor == officer.actor && refused.first?.outcome == .refused)
+    let administrator = try await practice.administrator()
+    // Nothing is old enough; who may ask is asked first.
+    await #expect(throws: PruningRefusal.self) {
+      _ = try await practice.vault.pruneLog(before: 256, as: administrator)
+    }
+  }
 }

@@ -109,6 +109,45 @@ import Threading
     #expect(await sink.kept.first?.first == 3)
   }
 
+  private struct NoHolds: PruningHolds {
+    func objectThatMustStay(
+      among objects: Set<Identifier>, youngerThan cutoff: Timestamp
+    ) async throws -> Identifier? { nil }
+  }
+
+  /// A place below the first entry that is left is of this log: the sink goes on and tells what it missed.
+  @Test func aSinkBehindAPrunedEdgeGoesOnFromIt() async throws {
+    let small = try await SmallLog(retention: .zero)
+    try await small.record(600)
+    let origin = small.log.configuration.origin
+    let leaf = try await small.log.leafHash(at: 99)
+    let early = try #require(
+      SinkPosition(origin: origin, last: LogPosition(index: 99, leafHash: leaf)))
+    let atEdge = try #require(
+      SinkPosition(
+        origin: origin,
+        last: LogPosition(index: 511, leafHash: try await small.log.leafHash(at: 511))))
+    #expect(
+      try await small.log.prune(before: 600, by: small.log.system, holds: NoHolds()) == 512)
+    for (bytes, skipped) in [
+      (early.encoded, 412), (nil, 512), (atEdge.encoded, 0),
+    ] as [([UInt8]?, Int)] {
+      let sink = FragileSink(failing: 0, entries: 1000)
+      let runner = forwarder(small, sink, FragilePositions(bytes))
+      try await runner.deliver()
+      #expect(runner.status.skipped == Int64(skipped))
+      #expect(await sink.kept.first?.first == 512)
+      #expect(runner.status.next == (await small.size))
+      #expect(runner.status.trouble == nil)
+    }
+    let lie = try #require(
+      SinkPosition(origin: origin, last: LogPosition(index: 520, leafHash: leaf)))
+    let error = await #expect(throws: SinkError.self) {
+      try await forwarder(small, FragileSink(failing: 0), FragilePositions(lie.encoded)).deliver()
+    }
+    #expect(error?.code == .foreign)
+  }
+
   @Test func whatWaitsTooLongAlarms() async throws {
     let small = try await SmallLog()
     let sink = FragileSink(failing: 1)

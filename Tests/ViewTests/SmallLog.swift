@@ -14,14 +14,19 @@ final class SmallLog: Sendable {
   let log: AuditLog
   let clock = CountingClock()
 
-  init(at directory: TemporaryDirectory? = nil, tenant: Identifier = .random()) async throws {
+  init(
+    at directory: TemporaryDirectory? = nil, tenant: Identifier = .random(),
+    retention: Duration? = nil
+  ) async throws {
     self.directory = try directory ?? TemporaryDirectory()
     let origin = "vault.example/callvault"
     let seed = [UInt8](0..<32)
+    var configuration = LogConfiguration(
+      origin: origin, tenant: tenant, node: try #require(NodeName("n1")),
+      software: try #require(SoftwareName("callvault 0.1.0")))
+    if let retention { configuration.retention = retention }
     log = try await AuditLog.open(
-      LogConfiguration(
-        origin: origin, tenant: tenant, node: try #require(NodeName("n1")),
-        software: try #require(SoftwareName("callvault 0.1.0"))),
+      configuration,
       store: try FileLogStore(StorageLayout(root: self.directory.path)),
       signer: try NoteSigner(name: origin, seed: SecretBytes(copying: unsafe seed.span.bytes)),
       openings: PlainOpenings(), subjects: NoSubjects(), clock: clock)

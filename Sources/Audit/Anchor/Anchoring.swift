@@ -131,6 +131,10 @@ public actor Anchoring {
     }
   }
 
+  /// The newest published head; nil before the first.
+  ///
+  /// - Throws: ``AuditError`` if what the log published is no head of its own: then nothing must leave,
+  ///   and every anchor's failure says so.
   private func newestHead() async throws(AuditError) -> VerifiedCheckpoint? {
     guard let note = await log.publishedCheckpoint else { return nil }
     return try VerifiedCheckpoint(SignedNote(parsing: note), key: log.verifierKey)

@@ -9,6 +9,7 @@ public enum Action: String, CaseIterable, Sendable {
   case logHeartbeat = "log.heartbeat"
   case logPrune = "log.prune"
 
+  case keyCertified = "key.certified"
   case keyCreate = "key.create"
   case keyUnseal = "key.unseal"
   case keySeal = "key.seal"

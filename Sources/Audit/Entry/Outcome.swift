@@ -92,10 +92,14 @@ public enum ClockState: String, CaseIterable, Sendable {
 public enum EntryFlag: String, CaseIterable, Sendable, Comparable {
   /// Made before there was a second person to approve it.
   case bootstrap
+  /// Introduced in an earlier log, and again in this one, which a recovery began.
+  case carried
   /// Key material left the program.
   case keyMaterial = "key-material"
   /// Written at start for what a crash interrupted.
   case recovered
+  /// Of the genesis of a log that a recovery began.
+  case restarted
   /// A one-person practice approved its own change.
   case selfApproved = "self-approved"
   /// Before this start the journal ended with bytes that no signed head covered; they were cut.

@@ -112,22 +112,7 @@ extension EpochSuccession {
     published: [UInt8]?, journal: [SignedNote], lastNote: [UInt8]?, logKey: VerifierKey,
     keys: any EpochKeys
   ) async throws(AuditError) {
-    var keyring = try published.map { bytes throws(AuditError) in try Keyring(parsing: bytes) }
-    if let keyring, keyring.logKey != logKey || keyring.firstForged() != nil {
-      throw AuditError(.notAuthentic, during: "checking the keyring")
-    }
-    for note in journal {
-      let number = try Epoch(parsing: note.text).number
-      if let known = keyring, number < known.epochs.count {
-        guard known.epochs[Int(number)].note.text == note.text else {
-          throw AuditError(.damaged, during: "comparing the keyring with the journal")
-        }
-      } else if keyring == nil {
-        keyring = try Keyring(logKey: logKey, first: note)
-      } else {
-        try keyring?.append(note)
-      }
-    }
+    let keyring = try Keyring.joined(published: published, journal: journal, logKey: logKey)
     if let lastNote {
       let head = try LogHead(parsing: lastNote, key: logKey)
       let signers = HeadSigners(key: logKey, keyring: keyring.map { .usable($0) } ?? .absent)

@@ -60,6 +60,37 @@ public struct Keyring: Hashable, Sendable {
     } while !lines.isEmpty
   }
 
+  /// The published keyring with the epochs that only the journal knows yet; nil without any.
+  ///
+  /// - Parameters:
+  ///   - published: the bytes of the keyring, if there is one.
+  ///   - journal: epoch notes of the journal, in order; the first may be published already.
+  ///   - logKey: the log's.
+  /// - Returns: the keyring.
+  /// - Throws: ``AuditError/Code/damaged`` or ``AuditError/Code/notAuthentic`` if the keyring is not
+  ///   what was published; ``AuditError/Code/malformed`` if it is none.
+  static func joined(
+    published: [UInt8]?, journal: [SignedNote], logKey: VerifierKey
+  ) throws(AuditError) -> Keyring? {
+    var keyring = try published.map { bytes throws(AuditError) in try Keyring(parsing: bytes) }
+    if let keyring, keyring.logKey != logKey || keyring.firstForged() != nil {
+      throw AuditError(.notAuthentic, during: "checking the keyring")
+    }
+    for note in journal {
+      let number = try Epoch(parsing: note.text).number
+      if let known = keyring, number < known.epochs.count {
+        guard known.epochs[Int(number)].note.text == note.text else {
+          throw AuditError(.damaged, during: "comparing the keyring with the journal")
+        }
+      } else if keyring == nil {
+        keyring = try Keyring(logKey: logKey, first: note)
+      } else {
+        try keyring?.append(note)
+      }
+    }
+    return keyring
+  }
+
   /// Adds the next epoch.
   ///
   /// - Throws: ``AuditError/Code/malformed`` if the note is not of the epoch that comes next, of
@@ -137,6 +168,13 @@ public struct Keyring: Hashable, Sendable {
       if add(line, to: number) { isChanged = true }
     }
     return isChanged
+  }
+
+  /// The epochs for which `other` has a line of the root that is missing here.
+  func lackingRootLine(of other: Keyring) -> [Epoch] {
+    var signed = self
+    guard signed.takeRootLines(of: other) else { return [] }
+    return zip(epochs, signed.epochs).filter { !$0.hasRootLine && $1.hasRootLine }.map(\.0.epoch)
   }
 
   /// Signs the newest epoch with the root, unless the root has.

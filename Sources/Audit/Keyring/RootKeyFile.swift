@@ -35,9 +35,16 @@ public enum RootKeyFile {
 
   /// Reads the bytes of a root key's file.
   ///
+  /// - Parameters:
+  ///   - content: what the file holds.
+  ///   - origin: the log that the key is to sign for, where that is not the one in the file: the root
+  ///     stays when a recovery gives the log another name. Nil for the one in the file.
+  /// - Returns: what signs as the root.
   /// - Throws: ``AuditError/Code/malformed`` for any other spelling, or a seed that is not that of
   ///   the verifier key beside it; ``AuditError/Code/unavailable``.
-  public static func signer(from content: borrowing SecretBytes) throws(AuditError) -> NoteSigner {
+  public static func signer(
+    from content: borrowing SecretBytes, for origin: String? = nil
+  ) throws(AuditError) -> NoteSigner {
     let malformed = AuditError(.malformed, during: "reading a root key's file")
     let count = content.count
     guard (header.utf8.count + seedByteCount...maximumByteCount).contains(count) else {
@@ -59,7 +66,8 @@ public enum RootKeyFile {
     }
     let signer = try NoteSigner(name: key.name, seed: seed)
     guard signer.verifierKey == key else { throw malformed }
-    return signer
+    guard let origin else { return signer }
+    return try NoteSigner(name: Epoch.rootName(in: origin), seed: seed)
   }
 
   private static func named(

@@ -36,6 +36,7 @@ public actor AuditLog {
   /// The first index that is left once everything below it is known to be gone.
   var prunedBelow: Int64?
   var epochs: EpochSuccession
+  private let continuation: LogContinuation?
   /// What `log/keyring` holds.
   private var publishedKeyring: Keyring?
   var isRotating = false
@@ -96,6 +97,8 @@ public actor AuditLog {
   ///   - clock: gives each entry its time.
   ///   - epochKeys: the keys that sign beside the log's; nil for a log without a root key.
   ///   - anchors: heads of this log that are kept outside it, compared before anything is written.
+  ///   - continuation: what a new log says of the one that it goes on for; nothing is done with it in a
+  ///     log that has entries.
   /// - Returns: the log, which commits from now on; ``run()`` publishes it.
   /// - Throws: ``AuditError/Code/damaged`` or ``AuditError/Code/notAuthentic`` if what is stored is
   ///   not what was written, ``AuditError/Code/inconsistent`` if the ledger counts to a place that
@@ -105,7 +108,7 @@ public actor AuditLog {
     _ configuration: LogConfiguration, store: any LogStore, signer: consuming NoteSigner,
     openings: any OpeningSealer, subjects: any SubjectLedger, clock: any WallClock,
     epochs epochKeys: (any EpochKeys)? = nil,
-    anchors: [VerifiedCheckpoint] = []
+    anchors: [VerifiedCheckpoint] = [], continuing continuation: LogContinuation? = nil
   ) async throws(AuditError) -> AuditLog {
     guard signer.verifierKey.name == configuration.origin else {
       throw AuditError(.invalidDraft, during: "opening a log under another name than its key's")
@@ -149,12 +152,12 @@ public actor AuditLog {
       configuration, store: store, signer: signer, sealer: openings, ledger: subjects,
       clock: clock, epochKeys: epochKeys, epochs: epochs, recovery: recovery, head: head,
       intents: intents, counts: counts,
-      minimum: minimum, unfinished: try intents.list())
+      minimum: minimum, unfinished: try intents.list(), continuation: continuation)
     try await log.begin(after: recovery.cut, cleanStop: last?.action == .logStop)
     return log
   }
 
-  private static func minimum(
+  static func minimum(
     in store: any LogStore, key: VerifierKey
   ) async throws(AuditError) -> MinimumIndex? {
     let bytes = try await store.reading { store in try await store.published(MinimumIndex.path) }
@@ -166,7 +169,7 @@ public actor AuditLog {
     sealer: any OpeningSealer, ledger: any SubjectLedger, clock: any WallClock,
     epochKeys: (any EpochKeys)?, epochs: EpochSuccession, recovery: LogRecovery, head: SignedHead,
     intents: OpenIntents, counts: SubjectCounts, minimum: MinimumIndex?,
-    unfinished: [OpenIntent]
+    unfinished: [OpenIntent], continuation: LogContinuation?
   ) {
     self.configuration = configuration
     verifierKey = signer.verifierKey
@@ -184,6 +187,7 @@ public actor AuditLog {
     openIntents = intents
     refusals = RefusalAggregates(window: configuration.refusalWindow)
     self.minimum = minimum
+    self.continuation = continuation
     published = recovery.published
     publishedNote = recovery.publishedNote
     unpublished = recovery.unpublished
@@ -224,6 +228,8 @@ public actor AuditLog {
     // Counted refusals live in memory for up to a second: without a stop some may be missing.
     if head.size > 1, !cleanStop { start.flags.insert(.uncleanStop) }
     _ = try await append(start)
+    // What it fails for keeps no log from its work; it is tried again while the log runs.
+    await attempt(.epochs) { try await self.takeUpCertification() }
   }
 
   private var genesis: EntryDraft {
@@ -231,6 +237,7 @@ public actor AuditLog {
     genesis.commits = [
       .origin: Array(configuration.origin.utf8), .key: Array(verifierKey.description.utf8),
     ]
+    continuation?.fill(&genesis)
     return genesis
   }
 
@@ -391,7 +398,7 @@ public actor AuditLog {
       for subject in draft.subjects {
         let number = counts.next(subject.id)
         numbers.append((subject.id, number))
-        entry.subjects.append(try subject.tag(number))
+        entry.subjects.append(try subject.tag(number, in: configuration.origin))
       }
       return try sequencer.stage(entry, openings: prepared.openings, counts: numbers)
     } catch {
@@ -747,6 +754,9 @@ public actor AuditLog {
   /// The size and the signed note of the log as it is durable.
   public var durableHead: (size: Int64, note: [UInt8]) { (head.size, head.note) }
 
+  /// The first entry that was not pruned; 0 where none was.
+  public var firstIndex: Int64 { minimum?.index ?? 0 }
+
   /// How the log is doing.
   public var status: LogStatus {
     LogStatus(
@@ -779,6 +789,13 @@ public actor AuditLog {
   /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
   public nonisolated func publishedMinimum() async throws(AuditError) -> [UInt8]? {
     try await store.reading { store in try await store.published(MinimumIndex.path) }
+  }
+
+  /// What a log that a recovery began says of the one before it, signed; nil for a first log.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
+  public nonisolated func publishedRecovery() async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in try await store.published(RecoveryNote.path) }
   }
 
   nonisolated func publishedFile(_ path: TilePath) async throws(AuditError) -> [UInt8]? {

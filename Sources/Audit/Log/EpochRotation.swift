@@ -30,7 +30,7 @@ extension AuditLog {
   /// what the root signed.
   func keepEpochs() async throws {
     guard let epochKeys, epochs.keyring != nil else { return }
-    if let certified = try await epochKeys.certified() { _ = epochs.takeRootLines(of: certified) }
+    try await takeUpCertification()
     let now = clock.read().milliseconds
     if let live = epochs.live, epochs.next == nil,
       Duration.milliseconds(now) - .milliseconds(live.made) >= configuration.epochLength
@@ -41,6 +41,21 @@ extension AuditLog {
       try await epochKeys.wipeAll(but: live.number)
       wipedBut = live.number
     }
+  }
+
+  /// Takes up what the root signed away from here, each line after an entry that says so; it is
+  /// published with the head of that entry.
+  ///
+  /// - Throws: whatever kept the signatures from being read or recorded; then none counts.
+  public func takeUpCertification() async throws {
+    guard let certified = try await epochKeys?.certified() else { return }
+    for epoch in epochs.keyring?.lackingRootLine(of: certified) ?? [] {
+      var draft = EntryDraft(.keyCertified, .single, by: system, on: [configuration.tenant])
+      draft.digest = SHA256.hash(epoch.text)
+      draft.length = Int64(epoch.text.count)
+      _ = try await record(draft)
+    }
+    _ = epochs.takeRootLines(of: certified)
   }
 
   /// Begins the next epoch now, unless that is being done; returns when its introduction is durable.

@@ -124,6 +124,12 @@ struct LogReader: Sendable {
     return try Tile(path, parsing: try await store.file(path)).hashes[Int(index & 0xff)]
   }
 
+  /// Whether the log has this leaf at this place.
+  func contains(_ position: LogPosition) async throws(AuditError) -> Bool {
+    guard position.index >= minimum, position.index < size else { return false }
+    return try await leafHash(at: position.index) == position.leafHash
+  }
+
   func proof(of index: Int64) async throws(AuditError) -> TLogProof {
     guard index >= minimum, index < publishedSize, let publishedNote else {
       throw AuditError(.notFound, during: "proving an entry")
@@ -308,9 +314,7 @@ extension AuditLog {
   ///
   /// - Throws: ``AuditError/Code/damaged``.
   public nonisolated func contains(_ position: LogPosition) async throws(AuditError) -> Bool {
-    let reader = await readable()
-    guard position.index >= reader.minimum, position.index < reader.size else { return false }
-    return try await reader.leafHash(at: position.index) == position.leafHash
+    try await readable().contains(position)
   }
 
   /// The proof that an entry is in the log, under a published head; publishes first if it must.

@@ -26,6 +26,8 @@ struct LogRecovery: Sendable {
   private(set) var firstSegment: Int64 = 0
   /// What followed the last signed head, and was cut away.
   private(set) var cut: CutTail?
+  /// The signed note of the newest head, that of `size`.
+  private(set) var newestNote: [UInt8]?
 
   /// Bytes that no head covered: the rest of an append that a crash tore.
   ///
@@ -43,9 +45,15 @@ struct LogRecovery: Sendable {
 
   /// Reads everything, cuts what follows the last signed head, and changes nothing else.
   ///
+  /// - Parameters:
+  ///   - store: what is read.
+  ///   - key: the log's.
+  ///   - isCutting: false to leave even that as it is.
   /// - Throws: ``AuditError/Code/damaged``, ``AuditError/Code/notAuthentic``, or
   ///   ``AuditError/Code/unavailable`` when the store cannot be read.
-  init(from store: any LogStore, key: VerifierKey) async throws(AuditError) {
+  init(
+    from store: any LogStore, key: VerifierKey, isCutting: Bool = true
+  ) async throws(AuditError) {
     let published: PublishedEdge
     if let note = try await store.reading({ store in try await store.published("checkpoint") }) {
       let checkpoint = try Self.head(note, key: key)
@@ -58,6 +66,7 @@ struct LogRecovery: Sendable {
       publishedNote = nil
     }
     self.published = published
+    newestNote = publishedNote
     sequencer = Sequencer(edge: published.tree, last: published.last)
 
     let segments = try await store.reading { store in try await store.journalSegments() }
@@ -106,7 +115,7 @@ struct LogRecovery: Sendable {
     }
     // Only the last signature is checked: it covers the roots of all before it.
     if let note = replay.lastHead { _ = try Self.head(note, key: key) }
-    if cut != nil, let segment = segments.last {
+    if isCutting, cut != nil, let segment = segments.last {
       // Last of all: where anything is damaged, nothing is changed.
       let end = end
       try await store.reading { store in
@@ -117,6 +126,7 @@ struct LogRecovery: Sendable {
     unpublished = replay.unpublished
     replayed = replay.entries
     epochs = replay.epochs
+    if replay.index > published.size { newestNote = replay.lastHead }
   }
 
   /// What the frames of entries hold, read by all processors: after a crash a start waits for

@@ -36,12 +36,14 @@ public struct SubjectKey: Sendable {
 
   /// The tag of the subject's entry number `ordinal`, counted from 1.
   ///
-  /// HMAC-SHA-256(K, `callvault/subject/v1` ‖ u64be ordinal), its first 16 bytes.
+  /// HMAC-SHA-256(K, `callvault/subject/v1` ‖ u64be ordinal), its first 16 bytes; in a log that a
+  /// recovery began its origin follows, so that entries of two logs do not link without K.
   ///
   /// - Throws: ``AuditError/Code/unavailable`` when the cryptographic library fails.
-  public func tag(_ ordinal: Int64) throws(AuditError) -> SubjectTag {
+  public func tag(_ ordinal: Int64, in origin: String) throws(AuditError) -> SubjectTag {
     var message = Array("callvault/subject/v1".utf8)
     message.append(bigEndian: UInt64(bitPattern: ordinal))
+    if LogOrigin.isRestart(origin) { message.append(contentsOf: origin.utf8) }
     do {
       let digest = try key.withBytes { bytes throws(CryptographyError) in
         try HMACSHA256.authenticate(message, key: bytes)

@@ -21,9 +21,10 @@ struct LeftEdge: Sendable {
   }
 
   /// Whether the log was pruned since the check began.
-  func hasMoved(in reader: any LogFolderReader) -> Bool {
-    // A file that cannot be read has its finding, or had none when the check began.
-    let bytes = (try? reader.read(MinimumIndex.path, limit: SignedNote.maximumByteCount)) ?? nil
+  ///
+  /// - Throws: any error of reading.
+  func hasMoved(in reader: any LogFolderReader) throws -> Bool {
+    let bytes = try reader.read(MinimumIndex.path, limit: SignedNote.maximumByteCount)
     return bytes != nil && bytes != minimumBytes
   }
 }
@@ -55,6 +56,18 @@ extension LogExamination {
     }
     let hidden = wanted.filter { $0 < leftEdge.firstIndex }
     wanted.subtract(hidden)
+  }
+
+  /// Whether the log was pruned since the check began; one that cannot be asked any more is a finding.
+  func hasLeftEdgeMoved() -> Bool {
+    do {
+      return try leftEdge.hasMoved(in: reader)
+    } catch {
+      let finding = LogReport.Finding(
+        .unreadable, path: MinimumIndex.path, "it could not be read")
+      if !findings.contains(finding) { find(finding) }
+      return false
+    }
   }
 
   private func takeUp(_ earlier: VerifiedPart, origin: String) {
@@ -103,5 +116,6 @@ extension LogExamination {
       }
     }
     checkIntroductions()
+    checkRestart()
   }
 }

@@ -27,6 +27,8 @@ actor LogExamination {
   var epochClaims: [Derivation.Claim] = []
   /// Where the log or the check begins: see `LeftEdge.swift`.
   var leftEdge = LeftEdge()
+  /// What the log says of the one before it; nil for a first log.
+  var restart: RecoveryNote?
   /// Entries whose bytes other files speak of, by index.
   var wanted: Set<Int64> = []
   var kept: [Int64: [UInt8]] = [:]
@@ -82,6 +84,7 @@ actor LogExamination {
     openHistory(of: checkpoint.checkpoint)
     let head = newestHead(checkpoint)
     size = head.size
+    readRestart(head: head)
     readKeyring(head: head)
     judgeEpochs(of: checkpoint, in: "checkpoint")
     findLeftEdge(head: head)
@@ -97,7 +100,7 @@ actor LogExamination {
     checkStamps()
     checkAge()
     // Pruned meanwhile: what is missing now was there when the minimum was read.
-    if !isLastAttempt, !findings.isEmpty, leftEdge.hasMoved(in: reader) { return nil }
+    if !isLastAttempt, !findings.isEmpty, hasLeftEdgeMoved() { return nil }
     return report(head: head)
   }
 
@@ -194,7 +197,7 @@ actor LogExamination {
       isSigned: isSigned, anchoredSize: confirmed > 0 ? confirmed : nil,
       anchoredTime: anchoredTime,
       anchoredAt: confirmed > 0 ? verifier.assessment?.seconds(confirming: confirmed) : nil,
-      lastTime: lastTime,
+      lastTime: lastTime, restart: restart,
       findings: ordered.prefix(LogReport.maximumFindings).map(\.element), notes: notes,
       evidence: evidence, openings: openings)
   }

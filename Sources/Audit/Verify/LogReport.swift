@@ -67,6 +67,8 @@ public struct LogReport: Sendable {
   public let anchoredAt: Int64?
   /// When the last entry was taken.
   public let lastTime: Timestamp?
+  /// What came before the log, if a recovery began it; a note says so.
+  public let restart: RecoveryNote?
   /// Worst first.
   public let findings: [Finding]
   /// What does not change the verdict.
@@ -91,7 +93,7 @@ public struct LogReport: Sendable {
         ? "none came after it"
         : "\(unanchoredTail) came after it and only the log's own signature covers them"
       return
-        "Intact: \(name) has \(entries); your anchor confirms the first \(anchoredSize ?? 0)"
+        "\(restart == nil ? "Intact" : "Intact since it was restarted after a loss"): \(name) has \(entries); your anchor confirms the first \(anchoredSize ?? 0)"
         + "\(anchoredTime.map { ", up to \($0.rfc3339)" } ?? "")"
         + "\(anchoredAt.map { ", at \(Timestamp(milliseconds: $0 * 1000))" } ?? ""), and \(tail)."
     case .unanchored:

@@ -7,7 +7,7 @@ extension LogExamination {
         switch item.name {
         case "checkpoint" where !item.isFolder, HistoryReader.folder where item.isFolder,
           "tile" where item.isFolder, Keyring.path where !item.isFolder,
-          MinimumIndex.path where !item.isFolder:
+          MinimumIndex.path where !item.isFolder, RecoveryNote.path where !item.isFolder:
           break
         default: note("a file that does not belong to the log: \(item.name)")
         }

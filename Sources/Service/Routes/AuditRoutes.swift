@@ -28,6 +28,9 @@ struct AuditRoutes: Sendable {
       Route("GET", "/v1/audit/minimum", .known(.auditRead)) { context in
         try await note(try await log.publishedMinimum(), context)
       },
+      Route("GET", "/v1/audit/recovery", .known(.auditRead)) { context in
+        try await note(try await log.publishedRecovery(), context)
+      },
       Route("GET", "/v1/audit/tile/{…}", .known(.auditRead)) { context in try await tile(context) },
       Route("GET", "/v1/audit/proof/{index}", .known(.auditRead)) { context in
         try await proof(context)

@@ -30,6 +30,10 @@ struct HealthRoutes: Sendable {
           .map { "anchor \($0.name) is too old" }
           + sinks.enumerated().filter { $0.element.status.trouble != nil }
           .map { "sink \($0.offset + 1) does not get entries" }
+          + sinks.enumerated().filter { $0.element.status.skipped > 0 }
+          .map {
+            "sink \($0.offset + 1) went on behind \($0.element.status.skipped) pruned entries"
+          }
         if !alarms.isEmpty { document["alarms"] = .array(alarms.map { .string($0) }) }
         try await context.reply.send(reasons.isEmpty ? 200 : 503, json: document)
       },

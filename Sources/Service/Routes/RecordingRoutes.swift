@@ -61,6 +61,7 @@ struct RecordingRoutes: Sendable {
     document["sha256"] = .string(receipt.digest.hex)
     document["length"] = .integer(receipt.length)
     document["log_index"] = .integer(receipt.logIndex)
+    if let earlier = receipt.earlierLog { document["earlier_log"] = .integer(earlier) }
     try await context.reply.send(
       receipt.isRepeated ? 200 : 201, json: document,
       headers: ["Location": "/v1/recordings/\(receipt.recording)/audio"])

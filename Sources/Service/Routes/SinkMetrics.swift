@@ -19,6 +19,10 @@ extension Forwarder {
     gauge(
       "callvault_sink_lag_seconds", "How long the oldest of them has waited.",
       Double(status.age.components.seconds))
+    gauge(
+      "callvault_sink_skipped_entries",
+      "Entries pruned before this sink got them, since the start.",
+      Double(status.skipped))
     metrics.declare(
       "callvault_sink_entries_total", .counter,
       help: "Entries that a sink confirmed since the start.")

@@ -20,6 +20,8 @@ public struct RecordingReceipt: Sendable, Equatable {
   public let length: Int64
   /// The entry whose digest this is.
   public let logIndex: Int64
+  /// The number of the earlier log in which that entry stands; nil for the present one.
+  public var earlierLog: Int64?
   /// Whether these bytes were there before and nothing was stored.
   public let isRepeated: Bool
 }

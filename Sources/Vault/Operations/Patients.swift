@@ -104,6 +104,10 @@ extension Vault {
       draft.subjects.append(
         try self.keys.subjectKey(
           SubjectRow(id: row.id, alias: link.id, wrappedKey: row.subject.wrappedKey)))
+      if LogOrigin.isRestart(self.log.configuration.origin) {
+        // The entry that introduced the call may stand in an earlier log.
+        draft.commits[.subject] = draft.subjects[0].committedValue
+      }
       draft.outcome = .success
       let position = try await self.record(draft, of: RowReference(.link, link.id)).position
       try await self.confirm(RowReference(.link, link.id), at: position)

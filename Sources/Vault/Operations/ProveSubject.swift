@@ -49,9 +49,10 @@ extension Vault {
     _ keys: [(key: SubjectKey, kind: SubjectProof.Kind)]
   ) async throws(AuditError) -> SubjectProof {
     let view = try await log.view()
+    let origin = log.configuration.origin
     var subjects = keys.map { SubjectProof.Subject(key: $0.key, kind: $0.kind) }
     var expected: [SubjectTag: Int] = [:]
-    for place in subjects.indices { expected[try subjects[place].key.tag(1)] = place }
+    for place in subjects.indices { expected[try subjects[place].key.tag(1, in: origin)] = place }
     for number in 0..<((view.size + 255) >> 8) {
       for bytes in try await view.bundle(number) {
         guard !expected.isEmpty else { break }
@@ -70,7 +71,7 @@ extension Vault {
           {
             subjects[place].linked = entry.index
           }
-          expected[try subjects[place].key.tag(Int64(found) + 1)] = place
+          expected[try subjects[place].key.tag(Int64(found) + 1, in: origin)] = place
         }
       }
     }

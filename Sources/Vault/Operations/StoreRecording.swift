@@ -180,7 +180,7 @@ extension Vault {
     counters.count(.recordingsRepeated)
     return RecordingReceipt(
       recording: row.id, call: call, number: row.number, digest: row.digest,
-      length: row.plaintextLength, logIndex: index, isRepeated: true)
+      length: row.plaintextLength, logIndex: index, earlierLog: row.earlierLog, isRepeated: true)
   }
 
   /// What the inspector, which holds no key, finds in ranges decrypted here.

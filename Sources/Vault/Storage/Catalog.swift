@@ -144,6 +144,23 @@ public protocol Catalog: Sendable {
   /// The live links of a patient, oldest first.
   func links(of patient: Identifier) async throws(VaultError) -> [PatientLinkRow]
 
+  /// Live patients in order of id, after one of them; at most `limit`.
+  func patients(after id: Identifier?, limit: Int) async throws(VaultError) -> [PatientRow]
+
+  // MARK: Another log
+
+  /// Sets aside what counts in the log so far, which is the earlier log `number` from now on.
+  ///
+  /// Positions, the subjects' counts and the entries that recordings name keep their values under that
+  /// number; which policies are in force is to be announced anew. Called again with the same number it
+  /// changes nothing.
+  ///
+  /// - Parameters:
+  ///   - number: one more than that of the earlier log before it, from 1.
+  ///   - time: when every token that is valid ends, and every grant to play; nil to let them live.
+  /// - Throws: ``VaultError/Code/tampered`` if the catalog knows of another number.
+  func beginLog(after number: Int64, endingTokensAt time: Timestamp?) async throws(VaultError)
+
   // MARK: Policies
 
   /// Keeps the bytes of a policy file under their hash; one that is kept stays.
@@ -215,6 +232,8 @@ public enum CatalogFact: String, Sendable, CaseIterable {
   case retentionSchedule = "retention-schedule"
   /// The user id of whoever ran `init`, in decimal.
   case administrator
+  /// How many logs came before the present one, in decimal; absent: none.
+  case earlierLogs = "earlier-logs"
 }
 
 /// The tables whose rows wait for an entry.

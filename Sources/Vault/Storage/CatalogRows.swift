@@ -170,11 +170,14 @@ public struct RecordingRow: Sendable, Equatable {
   public let audio: AudioFacts
   /// The entry that says it was stored; nil while the row is pending.
   public let logIndex: Int64?
+  /// The number of the earlier log in which it stands; nil for the present one.
+  public let earlierLog: Int64?
 
   public init(
     id: Identifier, call: Identifier, number: Int, generation: Int, stored: Timestamp,
     blob: BlobName, plaintextLength: Int64, ciphertextLength: Int64, digest: SHA256Digest,
-    content: LookupToken, keyID: Identifier, audio: AudioFacts, logIndex: Int64?
+    content: LookupToken, keyID: Identifier, audio: AudioFacts, logIndex: Int64?,
+    earlierLog: Int64? = nil
   ) {
     self.id = id
     self.call = call
@@ -189,6 +192,7 @@ public struct RecordingRow: Sendable, Equatable {
     self.keyID = keyID
     self.audio = audio
     self.logIndex = logIndex
+    self.earlierLog = earlierLog
   }
 }
 

@@ -126,7 +126,7 @@ private enum Kind {
     case .authTokenListed: self = .other(.alert, .dicom("110132"), "R")
     case .policyChanged: self = .other(.alert, .dicom("110129"), "U")
     case .keyCreate: self = .other(.alert, .dicom("110129"), "C")
-    case .keyRotate, .keyRewrap: self = .other(.alert, .dicom("110129"), "U")
+    case .keyCertified, .keyRotate, .keyRewrap: self = .other(.alert, .dicom("110129"), "U")
     case .keyDestroy: self = .other(.alert, .dicom("110129"), "D")
     case .keyUnseal, .keySeal: self = .other(.alert, .dicom("110132"), "E")
     case .keyExport: self = .other(.alert, .dicom("110132"), "R")

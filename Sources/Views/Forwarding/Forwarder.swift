@@ -58,7 +58,7 @@ public actor Forwarder {
     }
     return SinkStatus(
       next: facts.next, age: age ?? .zero, sessions: facts.sessions, delivered: facts.delivered,
-      trouble: trouble)
+      skipped: facts.skipped, trouble: trouble)
   }
 
   /// Delivers until the task is cancelled; a session that is open then is ended.
@@ -140,14 +140,16 @@ public actor Forwarder {
   private func currentPosition() async throws -> SinkPosition {
     if let position { return position }
     let origin = log.configuration.origin
+    let edge = await log.firstIndex
     let stored: SinkPosition
     if let bytes = try await positions.load() {
       stored = try SinkPosition(parsing: bytes)
       guard stored.origin == origin else {
         throw SinkError(.foreign, during: "comparing a sink's position with the log's name")
       }
-      // A log brought back from an old copy would deliver other entries under the same indices.
-      if let last = stored.last, try await !log.contains(last) {
+      // A log brought back from an old copy would deliver other entries under the same indices. Of an
+      // entry that was pruned nothing is left to compare.
+      if let last = stored.last, last.index >= edge, try await !log.contains(last) {
         throw SinkError(.foreign, during: "looking for a sink's position in the log")
       }
     } else {
@@ -157,7 +159,10 @@ public actor Forwarder {
       stored = first
     }
     position = stored
-    facts.withLock { $0.next = stored.next }
+    facts.withLock { facts in
+      facts.next = max(stored.next, edge)
+      facts.skipped = max(0, edge - stored.next)
+    }
     return stored
   }
 }
@@ -169,6 +174,7 @@ private struct SinkFacts: Sendable {
   var oldest: Timestamp?
   var sessions: Int64 = 0
   var delivered: Int64 = 0
+  var skipped: Int64 = 0
   var failure: (any Error)?
 }
 
@@ -181,6 +187,8 @@ public struct SinkStatus: Sendable {
   /// Sessions ended by a receipt, and entries in them, since the start.
   public let sessions: Int64
   public let delivered: Int64
+  /// Entries that were pruned before they were delivered, found at the start: the sink never gets them.
+  public let skipped: Int64
   /// Why the sink alarms; nil: it does not.
   public let trouble: (any Error)?
 }

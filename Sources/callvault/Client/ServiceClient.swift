@@ -69,7 +69,8 @@ struct ServiceClient {
     return environment("SSL_CERT_FILE").map { .file($0) } ?? .system
   }
 
-  private static func token(
+  /// The token that the command was given; nil where there is none.
+  static func token(
     _ arguments: Arguments, isAdministrator: Bool
   ) throws(CommandFailure) -> String? {
     if let path = arguments.value("token-file") {

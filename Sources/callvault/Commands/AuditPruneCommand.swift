@@ -12,13 +12,16 @@ enum AuditPruneCommand {
       .value("before", "N|DATE", "entries below this index, or before this day", required: true),
       .value("keys", "DIR", "the folder of root.key; else as in callvault.yaml"),
       .value("passphrase-file", "FILE", "the passphrase, if the vault was made with one"),
+      .value(
+        "token-file", "FILE", "an administrator's token, if you are not the user who ran init"),
     ],
     examples: [
       ("callvault audit prune --before 2016-01-01", "whole bundles of 256 entries below that day")
     ],
     discussion: [
-      "Stop the service first. An entry says beforehand what goes. What is left verifies as before, "
-        + "with the note `pruned`; nothing brings back what went.",
+      "Stop the service first. An entry says beforehand what goes and who asked: the user who ran init, "
+        + "or the holder of the token. What is left verifies as before, with the note `pruned`; nothing "
+        + "brings back what went.",
       "Refused while an entry is younger than ten years, is of a call that is younger, or is an "
         + "intent without an outcome, and while the machine's clock is not in step.",
     ]
@@ -31,8 +34,8 @@ enum AuditPruneCommand {
       passphraseFile: arguments.value("passphrase-file"), lock: lock, settings: settings)
     do {
       let index = try await index(arguments.required("before"), in: opened.log)
-      let left = try await opened.log.prune(
-        before: index, by: opened.log.system, holds: opened.vault)
+      let left = try await opened.vault.pruneLog(
+        before: index, as: try await LocalCaller.prove(arguments, to: opened.vault))
       await opened.close()
       terminal.result("entries below \(left) are gone", ["minimum": .integer(left)])
       return ExitCode.success.rawValue

@@ -108,8 +108,15 @@ enum InitCommand {
     let logRoot = try LogRootFile.make(rootKey, for: settings.origin, in: layout)
     // Opening it once writes the genesis of the log; closing it, log.stop.
     let opened = try await OpenedVault(root: root, lock: lock, settings: settings, ring: ring)
+    do {
+      try await opened.log.publish()
+      _ = try LogRootFile.certify(with: logRoot, layout)
+      try await opened.log.takeUpCertification()
+    } catch {
+      await opened.close()
+      throw error
+    }
     await opened.close()
-    _ = try LogRootFile.certify(with: logRoot, layout, isClosed: true)
     // Last: a directory with settings is a vault, and one without is not.
     try AtomicFile.write(
       Array(settings.text.utf8), to: layout.configuration, mode: .privateFile, on: files)

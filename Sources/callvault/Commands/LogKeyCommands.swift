@@ -59,21 +59,15 @@ enum LogKeyCommands {
       )
     ],
     discussion: [
-      "A running service takes the signature up within a minute. Take the file away again after."
+      "A running service takes the signature up within a minute, a stopped one at its next start: an "
+        + "entry of the log says so first. Take the file away again after."
     ]
   ) { arguments, terminal in
     let layout = StorageLayout(root: try dataDirectory(arguments))
-    let root = try LogRootFile.signer(in: arguments.required("root-key"))
-    // Held to the end, so that no service begins while the keyring is replaced.
-    let lock: OwnedLock?
-    do throws(CommandFailure) {
-      lock = try OwnedLock(layout)
-    } catch {
-      guard error.code == .locked else { throw error }
-      lock = nil
-    }
-    let epoch = try LogRootFile.certify(with: root, layout, isClosed: lock != nil)
-    withExtendedLifetime(lock) {}
+    let settings = try Settings.read(layout)
+    let root = try LogRootFile.signer(
+      in: arguments.required("root-key"), for: settings.origin)
+    let epoch = try LogRootFile.certify(with: root, layout)
     let what =
       epoch.map { "signed epoch \($0.number), which begins at \($0.firstSize) entries" }
       ?? "the root signed the newest epoch before"

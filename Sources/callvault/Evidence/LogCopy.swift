@@ -16,6 +16,7 @@ struct LogCopy {
     // Both after the head: they may speak of more than it, and never of less.
     let minimum = try await published("minimum")
     let keyring = try await published("keyring")
+    let recovery = try await published("recovery")
     let first = try minimum.map { bytes in try MinimumIndex(parsing: bytes, key: nil).index } ?? 0
     let paths = try Self.tilePaths(size: size, from: first)
     for (count, path) in paths.enumerated() {
@@ -27,6 +28,7 @@ struct LogCopy {
     }
     if let minimum { try Self.write(minimum, to: MinimumIndex.path, below: folder) }
     if let keyring { try Self.write(keyring, to: Keyring.path, below: folder) }
+    if let recovery { try Self.write(recovery, to: RecoveryNote.path, below: folder) }
     try await copyHistory(through: size)
     try Self.write(note, to: "checkpoint", below: folder)
     return (size, paths.count)

@@ -49,6 +49,7 @@ final class OpenedVault: Sendable {
           keys: keys ?? settings.keys, passphraseFile: passphraseFile ?? settings.passphraseFile),
         store: Unsealing.store(layout))
     let catalog = try SQLiteCatalog(layout.catalog)
+    try await LogSwitch.finish(layout, catalog: catalog, on: files)
     let signer = try NoteSigner(name: settings.origin, seed: ring.logSigningSeed())
     let anchors = try settings.anchors.map { try OutsideAnchors(layout, $0, clock: clock) }
     let found = await anchors?.found(of: signer.verifierKey) ?? OutsideAnchors.Found()
@@ -118,9 +119,20 @@ extension Settings {
           : "\(layout.configuration) cannot be read: \(error)")
     }
     do {
-      return try Settings(parsing: bytes, file: layout.configuration, environment: environment)
-    } catch {
+      var settings = try Settings(
+        parsing: bytes, file: layout.configuration, environment: environment)
+      if let name = try LogName.read(layout) {
+        guard name.origin.hasPrefix(settings.origin + "/") else {
+          throw CommandFailure(
+            .damaged, "\(layout.logName) names another log than \(layout.configuration)")
+        }
+        settings.origin = name.origin
+      }
+      return settings
+    } catch let error as YAMLError {
       throw CommandFailure(.usage, "\(error)")
+    } catch {
+      throw CommandFailure(describing: error)
     }
   }
 
@@ -215,12 +227,12 @@ extension CommandFailure {
       self.init(
         .damaged,
         "behind-anchor: the log was brought back from an older copy (\(Self.chain(error))); bring "
-          + "back the newer data; until then keep everything as it is")
+          + "back the newer data; if it is lost for good: callvault audit recover --help")
     case .forked:
       self.init(
         .damaged,
         "forked: an anchor holds a head that this log contradicts (\(Self.chain(error))); keep "
-          + "both, they are evidence")
+          + "both, they are evidence; to go on with a new log: callvault audit recover --help")
     case .noSpace: self = .volumeFull
     default: self.init(.internal, "the log: \(Self.chain(error))")
     }

@@ -57,6 +57,8 @@ extension FuzzTarget {
     oneSpelling(
       "tlog-proof", parse: { try TLogProof(parsing: $0) },
       encode: { $0.encoded }),
+    oneSpelling("recovery-note", parse: { try RecoveryNote(parsing: $0) }, encode: { $0.text }),
+    oneSpelling("log-name", parse: { LogName(parsing: $0) }, encode: { $0.encoded }),
     oneSpelling("keyring", parse: { try Keyring(parsing: $0) }, encode: { $0.encoded }),
     oneSpelling("verified-part", parse: { try VerifiedPart(parsing: $0) }, encode: { $0.encoded }),
     FuzzTarget("minimum") { bytes in
