@@ -110,7 +110,7 @@ sanitize-address: bootstrap
 torture: build fuzzer
 	@for round in $$(seq 1 $(or $(ROUNDS),10)); do \
 	  echo "== round $$round"; \
-	  CALLVAULT_TORTURE=1 swift test --skip-build --disable-xctest --filter 'CrowdTests|DurableTests|AuditLogTests|DriverTests|AudioProbeTests' \
+	  CALLVAULT_TORTURE=1 swift test --skip-build --disable-xctest --filter 'CrowdTests|DurableTests|AuditLogTests|DriverTests|LossTests|AudioProbeTests' \
 	    || exit 1; \
 	done
 	@echo "== kills"
