@@ -15,6 +15,9 @@ let system: [Target] = [
   .systemLibrary(name: "CSndfile", pkgConfig: "sndfile", providers: [.apt(["libsndfile1-dev"])]),
   .systemLibrary(
     name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+  .systemLibrary(name: "CPKCS11", pkgConfig: "p11-kit-1", providers: [.apt(["libp11-kit-dev"])]),
+  .systemLibrary(
+    name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
   .systemLibrary(name: "CHaru", providers: [.apt(["libhpdf-dev"])]),
   .systemLibrary(
     name: "CXLSXWriter", pkgConfig: "xlsxwriter", providers: [.apt(["libxlsxwriter-dev"])]),
@@ -27,6 +30,8 @@ let mechanisms: [Target] = [
   .target(name: "Encoding"),
   .target(name: "Threading", dependencies: ["CLinux"]),
   .target(name: "Cryptography", dependencies: ["Encoding", "COpenSSL", "CSodium"]),
+  .target(name: "SecretSharing", dependencies: ["Cryptography"]),
+  .target(name: "PKCS11", dependencies: ["Cryptography", "CPKCS11"]),
   .target(name: "Host", dependencies: ["Threading", "CLinux"]),
   .target(name: "Durable", dependencies: ["Threading", "CLinux"]),
   .target(name: "Database", dependencies: ["Threading", "CSQLite"]),
@@ -36,13 +41,16 @@ let mechanisms: [Target] = [
   .target(name: "TLSClient", dependencies: ["COpenSSL", "CLinux"]),
   .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CSeccomp", "CLinux"]),
   .target(name: "Tar"),
+  .target(name: "QRCode", dependencies: ["CQREncode"]),
   .target(name: "PDF", dependencies: ["CHaru"]),
   .target(name: "Spreadsheet", dependencies: ["CXLSXWriter"]),
 ]
 
 let domain: [Target] = [
   .target(name: "Audit", dependencies: ["Encoding", "Threading", "Cryptography"]),
-  .target(name: "Vault", dependencies: ["Audit", "Encoding", "Threading", "Cryptography", "YAML"]),
+  .target(
+    name: "Vault",
+    dependencies: ["Audit", "Encoding", "Threading", "Cryptography", "SecretSharing", "YAML"]),
   .target(name: "Views", dependencies: ["Audit", "Encoding", "Threading", "Cryptography"]),
   .target(
     name: "Intake", dependencies: ["Vault", "Audit", "Encoding", "Threading", "Cryptography"]),
@@ -53,7 +61,7 @@ let outside: [Target] = [
     name: "Drivers",
     dependencies: [
       "Vault", "Audit", "Encoding", "Threading", "Cryptography", "Durable", "Database",
-      "AudioProbe", "HTTPClient",
+      "AudioProbe", "HTTPClient", "PKCS11", "SecretSharing",
     ]),
   .target(
     name: "Adapters",
@@ -78,7 +86,7 @@ let program: [Target] = [
     dependencies: [
       "Service", "Drivers", "Adapters", "Intake", "Vault", "Views", "Audit", "HTTP", "HTTPClient",
       "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading", "YAML",
-      "CAssets", "Tar", "PDF", "Spreadsheet",
+      "CAssets", "Tar", "PDF", "Spreadsheet", "QRCode", "SecretSharing", "PKCS11",
     ])
 ]
 
@@ -169,8 +177,11 @@ let tests: [Target] = [
     name: "KeyTests",
     dependencies: [
       "Drivers", "ConformanceSuites", "FaultInjection", "Vault", "Audit", "Encoding",
-      "Cryptography", "Durable",
+      "Cryptography", "Durable", "PKCS11", "SecretSharing",
     ], path: "Tests/KeyTests"),
+  .testTarget(
+    name: "SharingTests", dependencies: ["SecretSharing", "Cryptography", "Encoding"],
+    path: "Tests/SharingTests"),
   .testTarget(
     name: "CallvaultTests", dependencies: ["callvault", "Encoding"],
     path: "Tests/CallvaultTests"),
@@ -190,7 +201,7 @@ let tests: [Target] = [
     name: "FuzzTargets",
     dependencies: [
       "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
-      "Encoding",
+      "Encoding", "PKCS11", "SecretSharing",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(
     name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),

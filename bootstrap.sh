@@ -12,12 +12,13 @@ build_packages=(
   make git pkg-config python3 curl tzdata
   libssl-dev libsodium-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev
   libsndfile1-dev libseccomp-dev libhpdf-dev libxlsxwriter-dev
+  libp11-kit-dev libqrencode-dev
   asterisk-core-sounds-en-wav pocketsphinx-testdata
 )
 # Outside programs that the tests hold our bytes against.
 test_packages=(
   python3-venv openssl chromium strace faketime
-  poppler-utils
+  poppler-utils zbar-tools softhsm2
   sox libsox-fmt-all opus-tools vorbis-tools lame flac
   golang-go golang-golang-x-mod-dev
   rsyslog rsyslog-openssl rsyslog-gnutls

@@ -2,6 +2,8 @@ import CSodium
 
 /// HMAC with SHA-256 (RFC 2104, RFC 4231).
 public enum HMACSHA256 {
+  private static let byteCount = 32
+
   /// Returns the 32-byte code of `message` under `key`, which may have any length.
   ///
   /// libsodium's, because OpenSSL 3 looks the algorithm up by name at every code, which takes
@@ -34,5 +36,44 @@ public enum HMACSHA256 {
       unsafe crypto_auth_hmacsha256_final(&state, &code) == 0
     else { throw CryptographyError(.libraryFailure, during: "computing a message code") }
     return code
+  }
+
+  /// The code of a message that is itself a secret, in locked memory; neither may be empty.
+  ///
+  /// - Throws: as ``authenticate(_:key:)``.
+  public static func secretCode(
+    of message: RawSpan, key: RawSpan
+  ) throws(CryptographyError) -> SecretBytes {
+    Sodium.start()
+    let stateSize = MemoryLayout<crypto_auth_hmacsha256_state>.stride
+    var failure: Int32 = 0
+    let room = try SecretBytes(count: stateSize + byteCount) { (room: inout MutableRawSpan) in
+      unsafe room.withUnsafeMutableBytes { room in
+        guard let start = room.baseAddress else { return }
+        let state = unsafe start.assumingMemoryBound(to: crypto_auth_hmacsha256_state.self)
+        let code = unsafe (start + stateSize).assumingMemoryBound(to: UInt8.self)
+        unsafe key.withUnsafeBytes { key in
+          guard let bytes = unsafe key.assumingMemoryBound(to: UInt8.self).baseAddress else {
+            failure = -1
+            return
+          }
+          failure |= unsafe crypto_auth_hmacsha256_init(state, bytes, key.count)
+        }
+        unsafe message.withUnsafeBytes { message in
+          guard let bytes = unsafe message.assumingMemoryBound(to: UInt8.self).baseAddress else {
+            failure = -1
+            return
+          }
+          failure |= unsafe crypto_auth_hmacsha256_update(state, bytes, UInt64(message.count))
+        }
+        failure |= unsafe crypto_auth_hmacsha256_final(state, code)
+      }
+    }
+    guard failure == 0 else {
+      throw CryptographyError(.libraryFailure, during: "computing a message code")
+    }
+    return try room.withBytes { (room: RawSpan) throws(CryptographyError) in
+      try SecretBytes(copying: room.extracting(stateSize..<stateSize + byteCount))
+    }
   }
 }

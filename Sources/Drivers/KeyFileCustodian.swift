@@ -59,8 +59,14 @@ public final class KeyFileCustodian: KeyCustodian {
   public static func passphrase(
     in path: String, on fileSystem: any FileSystem = LinuxFileSystem()
   ) throws(VaultError) -> SecretBytes {
+    try firstLine(of: path, called: "the passphrase file", on: fileSystem)
+  }
+
+  static func firstLine(
+    of path: String, called name: String, on fileSystem: any FileSystem
+  ) throws(VaultError) -> SecretBytes {
     let whole = try secret(
-      in: path, atMost: longestPassphrase + 2, called: "the passphrase file", on: fileSystem)
+      in: path, atMost: longestPassphrase + 2, called: name, on: fileSystem)
     let length = whole.withBytes { (bytes: RawSpan) in
       unsafe bytes.withUnsafeBytes { bytes in
         let line = unsafe bytes.prefix { $0 != 0x0A }
@@ -69,15 +75,15 @@ public final class KeyFileCustodian: KeyCustodian {
     }
     guard (1...longestPassphrase).contains(length) else {
       throw VaultError(
-        .sealed, during: "reading the passphrase",
-        detail: "the passphrase file must begin with a line of 1 to 1024 bytes")
+        .sealed, during: "reading a secret file",
+        detail: "\(name) must begin with a line of 1 to 1024 bytes")
     }
     do throws(CryptographyError) {
       return try whole.withBytes { (bytes: RawSpan) throws(CryptographyError) in
         try SecretBytes(copying: bytes.extracting(0..<length))
       }
     } catch {
-      throw VaultError(.unavailable, during: "reading the passphrase", cause: error)
+      throw VaultError(.unavailable, during: "reading a secret file", cause: error)
     }
   }
 
@@ -133,7 +139,7 @@ public final class KeyFileCustodian: KeyCustodian {
       throw VaultError(
         .sealed, during: "looking for the root key",
         detail: "this key ring was sealed with a root key file, not a passphrase")
-    case (.token, _, _), (.service, _, _):
+    case (.token, _, _), (.service, _, _), (.shares, _, _):
       throw VaultError(
         .sealed, during: "looking for the root key",
         detail: "this key ring is kept by another kind of custodian")

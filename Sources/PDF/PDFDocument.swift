@@ -97,6 +97,17 @@ public struct PDFDocument: ~Copyable {
     try check(unsafe HPDF_Page_Stroke(page), "drawing a line")
   }
 
+  /// Fills a rectangle with black, whose lower left corner is (x, y).
+  public func fill(
+    x: Double, y: Double, width: Double, height: Double
+  ) throws(PDFError) {
+    guard let page = unsafe page else { preconditionFailure("a page is begun first") }
+    try check(
+      unsafe HPDF_Page_Rectangle(page, Float(x), Float(y), Float(width), Float(height)),
+      "filling a rectangle")
+    try check(unsafe HPDF_Page_Fill(page), "filling a rectangle")
+  }
+
   /// The document's bytes.
   public consuming func encoded() throws(PDFError) -> [UInt8] {
     try check(unsafe HPDF_SaveToStream(handle), "encoding a document")

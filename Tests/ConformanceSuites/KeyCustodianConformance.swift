@@ -37,13 +37,34 @@ public enum KeyCustodianConformance {
       },
       ConformanceCase("another kind's record is refused as sealed, not obeyed") { open in
         let own = try await open().enrol()
-        for kind in [CustodianRecord.Kind.file, .token, .service] where kind != own.kind {
+        for kind in [CustodianRecord.Kind.file, .token, .service, .shares] where kind != own.kind {
           let record = CustodianRecord(
             kind: kind, destruction: own.destruction, derivation: own.derivation,
             reference: own.reference)
           await CatalogConformance.refused(.sealed) {
             _ = try await open().root(for: record)
           }
+        }
+      },
+      ConformanceCase("it says what destroying means there, and that is so") { open in
+        let first = try await open().enrol()
+        let custodian = try await open()
+        switch first.destruction {
+        case .file:
+          // A file forgets nothing: what was enrolled opens, whatever else is destroyed.
+          try custodian.destroyAll(but: first)
+          _ = try await open().root(for: first)
+        case .resident, .provider:
+          let second = try #require(try custodian.successor(of: first))
+          let kept = try await open().root(for: second)
+          _ = try await open().root(for: first)
+          try custodian.destroyAll(but: second)
+          await CatalogConformance.refused(.sealed) {
+            _ = try await open().root(for: first)
+          }
+          let again = try await open().root(for: second)
+          let same = kept.equals(again)
+          #expect(same)
         }
       },
       ConformanceCase("a ring made with it opens again, and not with another root") { open in

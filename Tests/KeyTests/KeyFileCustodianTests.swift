@@ -57,6 +57,28 @@ struct KeyFileCustodianTests {
     }
   }
 
+  @Test func eachChangedByteOfARootKeyIsNoticed() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/root.key"
+    let custodian = KeyFileCustodian(rootKeyFile: path)
+    let store = RingInMemory()
+    _ = try KeyRing.create(tenant: .random(), custodian: custodian, store: store, at: noon)
+    let before = store.bytes
+    let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+    for place in whole.indices {
+      var changed = whole
+      changed[place] ^= 1
+      try changed.write(to: URL(fileURLWithPath: path))
+      let error = expectRefusal(.sealed) {
+        _ = try KeyRing.open(custodian: custodian, store: store)
+      }
+      #expect(error?.detail?.contains("not the one") == true)
+    }
+    try whole.write(to: URL(fileURLWithPath: path))
+    _ = try KeyRing.open(custodian: custodian, store: store)
+    #expect(store.bytes == before)
+  }
+
   @Test func aRootKeyThatIsNotThereIsNamedAsSuch() throws {
     let directory = try TemporaryDirectory()
     let record = CustodianRecord(kind: .file, destruction: .file, derivation: .none)

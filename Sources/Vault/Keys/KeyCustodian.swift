@@ -1,6 +1,6 @@
 public import Cryptography
 
-/// Who keeps the root key: a sealed key file now; a hardware token, a key service or shares later.
+/// Who keeps the root key: a file, a passphrase, several persons with shares, a hardware token.
 ///
 /// Calls may block for a second (a passphrase's derivation, a token's answer) and come only when the
 /// ring is made, opened or handed to another custodian. Every custodian runs the same conformance
@@ -20,6 +20,20 @@ public protocol KeyCustodian: Sendable {
   /// - Throws: ``VaultError/Code/sealed`` where the key cannot be had (no such file, another kind of
   ///   custodian). A wrong passphrase gives a wrong root, which the ring notices.
   func root(for record: CustodianRecord) throws(VaultError) -> SecretBytes
+
+  /// A new root in place of the record's, for custodians that can destroy the old one.
+  ///
+  /// - Returns: the record of the new root; nil where the root stays.
+  func successor(of record: CustodianRecord) throws(VaultError) -> CustodianRecord?
+
+  /// Destroys every root of this vault but the record's; nothing, where nothing can be destroyed.
+  func destroyAll(but record: CustodianRecord) throws(VaultError)
+}
+
+extension KeyCustodian {
+  public func successor(of record: CustodianRecord) throws(VaultError) -> CustodianRecord? { nil }
+
+  public func destroyAll(but record: CustodianRecord) throws(VaultError) {}
 }
 
 /// What the ring file says about its custodian, in clear.
@@ -31,6 +45,8 @@ public struct CustodianRecord: Equatable, Sendable {
     case token = 2
     /// A key service of another machine.
     case service = 3
+    /// Several persons, each with a share on paper: `Documentation/formats/shares.md`.
+    case shares = 4
   }
 
   /// What destroying a root key means there.
