@@ -41,6 +41,19 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
     count = bytes.count
   }
 
+  /// Copies an array and wipes it, where nobody else holds it.
+  public init(moving bytes: inout [UInt8]) throws(CryptographyError) {
+    let block = unsafe try SecretArena.shared.allocate(bytes.count)
+    let count = bytes.count
+    unsafe bytes.withUnsafeMutableBytes { source in
+      unsafe UnsafeMutableRawBufferPointer(start: block, count: count)
+        .copyMemory(from: UnsafeRawBufferPointer(source))
+      unsafe OPENSSL_cleanse(source.baseAddress, count)
+    }
+    unsafe self.block = block
+    self.count = count
+  }
+
   /// Copies bytes that already lie elsewhere; wiping that place is the caller's duty.
   public init(copying bytes: RawSpan) throws(CryptographyError) {
     let block = unsafe try SecretArena.shared.allocate(bytes.byteCount)

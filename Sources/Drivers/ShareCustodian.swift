@@ -69,6 +69,7 @@ public final class ShareCustodian: KeyCustodian {
       guard let made = made.withLock({ $0 }) else { throw Self.notGiven }
       shares = made
     }
+    guard !shares.isEmpty else { throw Self.notGiven }
     if let ceremony = ShareCeremony(record.reference),
       let strange = shares.first(where: { $0.ceremony.identifier != ceremony.identifier })
     {

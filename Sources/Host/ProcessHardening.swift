@@ -27,6 +27,17 @@ public enum ProcessHardening {
     return Outcome(isMemoryLocked: lockMemory(), openFiles: raiseOpenFiles())
   }
 
+  /// Whether a process like this one can leave no core dump: tried, and so for the rest of its life.
+  public static var forbidsDumps: Bool {
+    do throws(HostError) {
+      _ = try apply()
+      return true
+    } catch {
+      // Which of its steps failed does not change what follows from it.
+      return false
+    }
+  }
+
   /// Locks memory as it is touched.
   ///
   /// With a limit on locked memory this is not tried: once the limit is reached every allocation

@@ -42,16 +42,25 @@ public struct TokenKeyAddress: Equatable, Sendable {
     let length = unsafe Int(id.pointee.ulValueLen)
     guard (1...64).contains(length) else { return nil }
     keyID = unsafe Array(UnsafeRawBufferPointer(start: bytes, count: length))
-    token = unsafe withUnsafeBytes(of: info.pointee.label) { unsafe Self.text($0) }
-    serial = unsafe withUnsafeBytes(of: info.pointee.serialNumber) { unsafe Self.text($0) }
+    guard
+      let token = unsafe withUnsafeBytes(of: info.pointee.label, { unsafe Self.text($0) }),
+      let serial = unsafe withUnsafeBytes(of: info.pointee.serialNumber, { unsafe Self.text($0) }),
+      !token.isEmpty
+    else { return nil }
+    self.token = token
+    self.serial = serial
     self.sealed = unsafe String(cString: sealed)
-    guard !token.isEmpty else { return nil }
+    let isHex = self.sealed.utf8.allSatisfy {
+      (0x30...0x39).contains($0) || (0x61...0x66).contains($0)
+    }
+    guard isHex else { return nil }
   }
 
-  private static func text(_ field: UnsafeRawBufferPointer) -> String {
+  /// PKCS#11 fills fixed fields with spaces.
+  private static func text(_ field: UnsafeRawBufferPointer) -> String? {
     var bytes = unsafe Array(field)
     while bytes.last == 0x20 || bytes.last == 0 { bytes.removeLast() }
-    return String(decoding: bytes, as: UTF8.self)
+    return String(validating: bytes, as: UTF8.self)
   }
 
   /// The URI.

@@ -29,11 +29,12 @@ public final class CallVaultAPI: Handler {
   ///   - authenticators: in the order in which they are asked.
   ///   - metrics: also gets what this floor measures.
   ///   - log: gets the cause of every failure of ours.
+  ///   - seal: called when an administrator wants the keys out of memory.
   public init(
     vault: Vault, auditLog: AuditLog, intakes: [Intake] = [], anchoring: Anchoring? = nil,
     sinks: [Forwarder] = [], anchors: (any LogFolderReader)? = nil,
     authenticators: [any Authenticator],
-    metrics: MetricsRegistry, log: OperatorLog
+    metrics: MetricsRegistry, log: OperatorLog, seal: @escaping @Sendable () -> Void = {}
   ) {
     self.vault = vault
     self.authenticators = authenticators
@@ -45,7 +46,7 @@ public final class CallVaultAPI: Handler {
         + TextRoutes(vault: vault).routes + AuditRoutes(vault: vault, log: auditLog).routes
         + FHIRRoutes(vault: vault, log: auditLog).routes
         + EvidenceRoutes(vault: vault, log: auditLog, anchors: anchors).routes
-        + TokenRoutes(vault: vault).routes
+        + TokenRoutes(vault: vault).routes + SealRoutes(vault: vault, seal: seal).routes
         + HealthRoutes(
           vault: vault, intakes: intakes, anchoring: anchoring, sinks: sinks, metrics: metrics
         ).routes

@@ -8,7 +8,8 @@ struct CallVault {
   static let version = "0.1.0"
 
   static let commands: [Command] = [
-    InitCommand.initialise, ServeCommand.serve, TokenCommands.create, TokenCommands.list,
+    InitCommand.initialise, ServeCommand.serve, UnsealCommands.unseal, UnsealCommands.seal,
+    TokenCommands.create, TokenCommands.list,
     TokenCommands.revoke, RecordingCommands.put, ListCommand.list, RecordingCommands.get,
     TranscriptCommands.put, TranscriptCommands.get, RecordingCommands.export, AuditCommands.show,
     AuditTailCommand.tail, AuditCommands.openings, AuditCommands.export, AuditVerifyCommand.verify,

@@ -284,7 +284,7 @@ try:
     place(name, "rename", sound())
     wait_empty(service)
     service.stop()
-    finding = [f for f in service.command("doctor")["findings"] if f["check"] == "intake"]
+    finding = [f for f in service.command("doctor", expect=1)["findings"] if f["check"] == "intake"]
     assert finding and finding[0]["state"] == "ok", finding
     log = open(service.stderr).read()
     for secret in ("+1313555", "Dana Reyes", "Caller "):

@@ -45,6 +45,7 @@ struct OpenAPIDescription {
           + FHIRRoutes(vault: service.vault, log: service.log).routes
           + EvidenceRoutes(vault: service.vault, log: service.log).routes
           + TokenRoutes(vault: service.vault).routes
+          + SealRoutes(vault: service.vault, seal: {}).routes
           + HealthRoutes(
             vault: service.vault, intakes: [], sinks: [], metrics: MetricsRegistry()
           ).routes

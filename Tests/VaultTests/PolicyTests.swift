@@ -49,7 +49,7 @@ enum PolicyFiles {
     .auditor: [.readAudit],
     .recordsManager: [],
     .operator: [.createCall, .listCalls, .storeRecording, .storeTranscript, .readMetrics],
-    .administrator: [.listCalls, .createToken, .listTokens, .revokeToken, .readMetrics],
+    .administrator: [.listCalls, .createToken, .listTokens, .revokeToken, .readMetrics, .seal],
     .service: [],
   ]
 

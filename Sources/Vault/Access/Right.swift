@@ -33,6 +33,8 @@ public enum Right: String, CaseIterable, Sendable {
   /// Which entries of the log are about a patient, with proofs.
   case proveSubject = "subject.prove"
   case readMetrics = "metrics.read"
+  /// Take every key out of memory.
+  case seal = "vault.seal"
 
   /// Whether the right lets a caller hear or read what was said, or learn who said it.
   public var isContent: Bool {
@@ -42,7 +44,7 @@ public enum Right: String, CaseIterable, Sendable {
       true
     case .createCall, .listCalls, .storeRecording, .readCiphertext, .storeTranscript, .storeNote,
       .createToken, .listTokens, .revokeToken, .readAudit, .createSubject, .linkSubject,
-      .readMetrics:
+      .readMetrics, .seal:
       false
     }
   }

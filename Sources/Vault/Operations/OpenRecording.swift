@@ -158,7 +158,9 @@ extension Vault {
 
   /// A check for each segment that the caller's credential has not ended since.
   func stillAllowed(_ caller: Caller) -> @Sendable () throws(VaultError) -> Void {
-    { [sessions, clock] () throws(VaultError) in
+    { [sessions, clock, keys] () throws(VaultError) in
+      // The keys of what is being read go with all others.
+      guard !keys.isSealed else { throw VaultError(.sealed, during: "reading a recording") }
       guard let token = caller.token else { return }
       if sessions.withLock({ $0.hasEnded(token) }) {
         throw VaultError(

@@ -101,6 +101,8 @@ extension Vault {
       try await withThrowingTaskGroup(of: Void.self) { group in
         var length: Int64 = 0
         while let bytes = try await Self.next(body) {
+          // Its key goes with all others.
+          guard !keys.isSealed else { throw VaultError(.sealed, during: "storing a recording") }
           length += Int64(bytes.count)
           guard length <= configuration.recordingLimit else {
             throw VaultError(

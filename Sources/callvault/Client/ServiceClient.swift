@@ -119,6 +119,11 @@ struct ServiceClient {
     try await send(request("POST", path, headers, .bytes([])))
   }
 
+  /// Sends text as it is.
+  func post(_ path: String, text: [UInt8]) async throws(CommandFailure) -> ServiceAnswer {
+    try await send(request("POST", path, [("Content-Type", "text/plain")], .bytes(text)))
+  }
+
   func post(_ path: String, json: JSONObject) async throws(CommandFailure) -> ServiceAnswer {
     try await post(path, jsonBytes: JSONValue.object(json).encoded())
   }

@@ -39,7 +39,8 @@ enum DoctorCommand {
     machine(&findings)
     certificate(layout, settings, &findings)
     space(layout, &findings)
-    pieces(layout, settings, keys: keys, &findings)
+    pieces(layout, &findings)
+    rootKey(layout, settings, keys: keys, &findings)
     for folder in settings.intake { await intake(folder, &findings) }
     if isFree {
       await catalog(layout, &findings)
@@ -165,55 +166,15 @@ enum DoctorCommand {
           "permissions", .warning, "\(path) belongs to another user than the data",
           "chown it to the service's user"))
     }
-    let data = MachineFacts.file(layout.root)
-    if let place = MachineFacts.file(keys) {
-      findings.append(
-        place.device == data?.device
-          ? Finding(
-            "keys", .warning, "the root key lies on the volume of the data (\(keys))",
-            "move root.key to another volume and set `keys` in callvault.yaml")
-          : Finding("keys", .good, "the root key lies on another volume than the data"))
-    } else {
-      findings.append(
-        Finding(
-          "keys", .red, "there is no \(keys): the vault cannot be unsealed",
-          "mount the key volume, or set `keys` in callvault.yaml"))
-    }
   }
 
-  /// What a vault cannot be without, and whether the key opens the ring: `serve` refuses all of it too,
-  /// but at a worse time.
-  private static func pieces(
-    _ layout: StorageLayout, _ settings: Settings, keys: String, _ findings: inout [Finding]
-  ) {
+  /// What a vault cannot be without: `serve` refuses it too, but at a worse time.
+  private static func pieces(_ layout: StorageLayout, _ findings: inout [Finding]) {
     let missing = [layout.catalog, layout.journal, layout.objects, layout.keys + "/ring"]
       .filter { MachineFacts.file($0) == nil }
     for path in missing {
       findings.append(
         Finding("pieces", .damaged, "\(path) is missing", "restore it from the last backup"))
-    }
-    guard missing.isEmpty else { return }
-    do {
-      _ = try KeyRing.open(
-        custodian: try Unsealing.custodian(keys: keys, passphraseFile: settings.passphraseFile),
-        store: Unsealing.store(layout))
-      findings.append(Finding("key ring", .good, "the root key opens it"))
-    } catch {
-      switch (error as? VaultError)?.code {
-      case .tampered:
-        findings.append(
-          Finding(
-            "key ring", .damaged, "\(layout.keys)/ring is not what was written",
-            "restore it from the last backup of `keys`; without it no recording opens"))
-      case .sealed:
-        findings.append(
-          Finding(
-            "key ring", .red, "the root key is not there or is another's: \(keys)",
-            "mount the key volume, or set `keys` in callvault.yaml"))
-      default:
-        findings.append(
-          Finding("key ring", .red, "it cannot be read: \(error)", "see its owner and mode"))
-      }
     }
   }
 

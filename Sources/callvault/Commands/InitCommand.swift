@@ -22,13 +22,24 @@ enum InitCommand {
       ),
       .value("passphrase-file", "FILE", "derive the root key from this file's first line instead"),
       .value(
+        "ceremony", "M-of-N", "share the root key out among N persons, any M of whom open the vault"
+      ),
+      .value("out", "DIR", "where the pages of a ceremony go; not in the vault's own folders"),
+      .value("pkcs11-module", "FILE", "keep the root key under a token's key: the token's library"),
+      .value("pkcs11-token", "NAME", "the token's label"),
+      .value("pin-file", "FILE", "the token's PIN, on the first line"),
+      .value(
         "host", "NAME", "the host name in the log's name for ever; this machine's if not given"),
     ],
     examples: [
       (
         "callvault init --data /var/lib/callvault --keys /mnt/keys/callvault",
         "the usual way: data here, the key there"
-      )
+      ),
+      (
+        "callvault init --data /var/lib/callvault --ceremony 3-of-5 --out /media/stick",
+        "no key on this machine: five pages, three of which open the vault"
+      ),
     ],
     discussion: [
       "Prints the log's name and its verifier key. Give the verifier key to whoever will audit you, "
@@ -49,6 +60,22 @@ enum InitCommand {
       return try absolutePath(path)
     }
     let keys = arguments.value("keys") ?? layout.keys
+    let token = try tokenSettings(arguments)
+    let ceremony = try arguments.value("ceremony").map { text throws(CommandFailure) in
+      guard let size = Ceremony.Size(text) else {
+        throw CommandFailure(
+          .usage, "--ceremony must be M-of-N such as 3-of-5, with M from 2 and N up to 16")
+      }
+      guard let out = arguments.value("out") else {
+        throw CommandFailure(.usage, "--ceremony needs --out DIR, where the pages go")
+      }
+      return try Ceremony(
+        size, pagesIn: out, outside: [root, keys], origin: host + "/callvault")
+    }
+    guard [passphraseFile != nil, token != nil, ceremony != nil].count(where: { $0 }) <= 1 else {
+      throw CommandFailure(
+        .usage, "--passphrase-file, --ceremony and --pkcs11-module exclude each other")
+    }
     let rootKey = arguments.value("root-key") ?? keys + "/log-root.key"
     try checkThatNothingIsThere(layout, keys: keys)
     guard MachineFacts.file(rootKey) == nil else {
@@ -62,7 +89,7 @@ enum InitCommand {
     do {
       return try await make(
         layout, host: host, keys: keys, rootKey: rootKey, passphraseFile: passphraseFile,
-        telling: terminal)
+        token: token, ceremony: ceremony, telling: terminal)
     } catch {
       // The place was empty, so whatever is in it now was begun here; deleting a key by itself is
       // nothing a program should do.
@@ -75,7 +102,7 @@ enum InitCommand {
 
   private static func make(
     _ layout: StorageLayout, host: String, keys: String, rootKey: String,
-    passphraseFile: String?,
+    passphraseFile: String?, token: TokenSettings?, ceremony: Ceremony?,
     telling terminal: Terminal
   ) async throws -> Int32 {
     let root = layout.root
@@ -92,7 +119,7 @@ enum InitCommand {
       tenant: .random(), origin: host + "/callvault", administrator: MachineFacts.user,
       hosts: host == "localhost"
         ? ["localhost", "127.0.0.1", "::1"] : ["localhost", "127.0.0.1", "::1", host],
-      keys: try absolutePath(keys), passphraseFile: passphraseFile)
+      keys: try absolutePath(keys), passphraseFile: passphraseFile, token: token)
     for folder in [layout.policies, layout.objects, layout.root + "/run"] {
       try Directory.make(folder, below: root, on: files)
     }
@@ -100,15 +127,26 @@ enum InitCommand {
       unsafe asset(callvault_access_yaml()), to: layout.policies + "/access.yaml", on: files)
     try AtomicFile.write(
       unsafe asset(callvault_retention_yaml()), to: layout.policies + "/retention.yaml", on: files)
+    let custodian: any KeyCustodian =
+      if let ceremony {
+        ceremony.custodian
+      } else if let token {
+        try token.custodian(of: settings.tenant)
+      } else {
+        try Unsealing.custodian(keys: settings.keys, passphraseFile: passphraseFile)
+      }
     let ring = try KeyRing.create(
-      tenant: settings.tenant,
-      custodian: Unsealing.custodian(keys: settings.keys, passphraseFile: passphraseFile),
+      tenant: settings.tenant, custodian: custodian,
       store: Unsealing.store(layout),
       at: Timestamp(milliseconds: SystemClock().read().milliseconds))
+    try ceremony?.prove(Unsealing.store(layout), SecretPrompt(terminal: terminal), terminal)
     let logRoot = try LogRootFile.make(rootKey, for: settings.origin, in: layout)
     // Opening it once writes the genesis of the log; closing it, log.stop.
     let opened = try await OpenedVault(root: root, lock: lock, settings: settings, ring: ring)
     do {
+      try await record(
+        custodian: ring.facts().custodian, kek: ring.facts().kekID, in: opened.log)
+      try UnsealingLog.certify(with: logRoot, layout, origin: settings.origin)
       try await opened.log.publish()
       _ = try LogRootFile.certify(with: logRoot, layout)
       try await opened.log.takeUpCertification()
@@ -125,7 +163,7 @@ enum InitCommand {
     terminal.note(
       "Take \(rootKey) off this machine: it vouches for the log's daily keys, and nothing here needs "
         + "it before next year.")
-    warn(layout, settings, hasPassphrase: passphraseFile != nil, terminal)
+    if passphraseFile == nil, token == nil, ceremony == nil { warn(layout, settings, terminal) }
     terminal.result(
       "origin        \(settings.origin)\nverifier key  \(verifierKey)\n"
         + "root key      \(rootVerifierKey)\n\n"
@@ -137,6 +175,33 @@ enum InitCommand {
         "keys": .string(settings.keys),
       ])
     return ExitCode.success.rawValue
+  }
+
+  /// Says in the log who keeps the root key, and, of a ceremony, that its shares were proven.
+  private static func record(
+    custodian: CustodianRecord, kek: Identifier, in log: AuditLog
+  ) async throws {
+    var draft = EntryDraft(.keyCreate, .single, by: log.system, on: [log.configuration.tenant])
+    draft.outcome = .success
+    draft.keyID = kek
+    draft.commits[.rule] =
+      Array("custodian \(custodian.kind)".utf8)
+      + (custodian.kind == .shares ? [0x20] + custodian.reference : [])
+    _ = try await log.record(draft)
+  }
+
+  private static func tokenSettings(
+    _ arguments: Arguments
+  ) throws(CommandFailure) -> TokenSettings? {
+    let values = ["pkcs11-module", "pkcs11-token", "pin-file"].map { arguments.value($0) }
+    guard let module = values[0], let name = values[1], let pin = values[2] else {
+      guard values.allSatisfy({ $0 == nil }) else {
+        throw CommandFailure(.usage, "--pkcs11-module, --pkcs11-token and --pin-file go together")
+      }
+      return nil
+    }
+    return TokenSettings(
+      module: try absolutePath(module), token: name, pinFile: try absolutePath(pin))
   }
 
   /// A vault is made in an empty place: nothing that is there is ever taken over or replaced.
@@ -167,9 +232,8 @@ enum InitCommand {
   }
 
   private static func warn(
-    _ layout: StorageLayout, _ settings: Settings, hasPassphrase: Bool, _ terminal: Terminal
+    _ layout: StorageLayout, _ settings: Settings, _ terminal: Terminal
   ) {
-    guard !hasPassphrase else { return }
     if let data = MachineFacts.file(layout.root), let keys = MachineFacts.file(settings.keys),
       data.device == keys.device
     {

@@ -36,6 +36,8 @@ enum ServeCommand {
       "Without a certificate it makes a self-signed one for localhost in DATA/tls. Under systemd "
         + "(Type=notify) it tells when it is ready. SIGTERM and SIGINT stop it gently: what runs is "
         + "finished, and the log ends with log.stop. SIGHUP reads the certificate and its key again.",
+      "Where the root key cannot be had (its volume is not mounted, the keepers of its shares have not come) "
+        + "it starts sealed: content answers 423 and intake 503 until `callvault unseal`.",
       "Its own log is one JSON object a line on standard error, without caller details.",
     ]
   ) { arguments, terminal in
@@ -46,6 +48,7 @@ enum ServeCommand {
     } catch {
       throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
     }
+    let operatorLog = OperatorLog.onStandardError
     let layout = StorageLayout(root: try dataDirectory(arguments))
     let listen = try listenAddress(arguments)
     let ready = try readyDescriptor(arguments)
@@ -54,32 +57,27 @@ enum ServeCommand {
     }
     let settings = try Settings.read(layout)
     let lock = try OwnedLock(layout)
-    let opened = try await OpenedVault(
-      root: layout.root, keys: arguments.value("keys"),
-      passphraseFile: arguments.value("passphrase-file"), lock: lock, settings: settings)
-    let operatorLog = OperatorLog.onStandardError
-    tellStart(opened, hardening, operatorLog)
+    let keeper = try RootKeeper(
+      layout, settings, keys: arguments.value("keys"),
+      passphraseFile: arguments.value("passphrase-file"))
+    let life = ServiceLife(
+      layout, settings, keeper, lock: lock, hardening: hardening, log: operatorLog)
+    let (gate, isSealed) = try await begin(life)
     let server: Server
-    let intakes: [Intake]
-    var sinks: [Forwarder] = []
     do {
-      intakes = try makeIntakes(opened)
-      for sink in settings.sinks { sinks.append(try await sink.forwarder(of: opened)) }
       server = try makeServer(
-        opened, intakes: intakes, sinks: sinks, listen: listen ?? settings.listen,
-        arguments: arguments,
-        openFiles: hardening.openFiles, log: operatorLog)
+        layout, settings, handler: gate, listen: listen ?? settings.listen, arguments: arguments,
+        openFiles: hardening.openFiles, metrics: life.metrics, log: operatorLog)
     } catch {
-      await opened.close()
+      await life.abandon()
       throw error
     }
-    let hasServed = await run(
-      server, intakes: intakes, sinks: sinks, opened: opened, log: operatorLog
-    ) {
+    let hasServed = await life.run(server, behind: gate) {
       let addresses = server.addresses.compactMap { address -> String? in
         guard case .tcp = address else { return nil }
         return "https://\(address)"
       }
+      if isSealed { terminal.note("The vault is sealed: \(keeper.hint)") }
       terminal.result(
         "listening on \(addresses.joined(separator: ", ")) and \(layout.socket)",
         [
@@ -97,103 +95,25 @@ enum ServeCommand {
     return hasServed ? ExitCode.success.rawValue : ExitCode.internal.rawValue
   }
 
-  /// Serves until a signal comes, the server fails, or the disk has failed the log or the catalog;
-  /// then stops what takes requests first, and the log last, so that every outcome is in it.
-  private static func run(
-    _ server: Server, intakes: [Intake], sinks: [Forwarder], opened: OpenedVault, log: OperatorLog,
-    ready: () -> Void
-  ) async -> Bool {
-    let hasServed = await withTaskGroup(of: Void.self) { background in
-      background.addTask { await opened.log.run() }
-      background.addTask { await opened.vault.run() }
-      if let anchoring = opened.anchoring { background.addTask { await anchoring.run() } }
-      let serving = Task {
-        do {
-          try await server.run()
-          return true
-        } catch {
-          log.write(.error, "server-failed", ["cause": .string(OperatorLog.describe(error))])
-          return false
-        }
-      }
-      let takingIn = Task {
-        await withTaskGroup(of: Void.self) { folders in
-          for intake in intakes { folders.addTask { await intake.run() } }
-        }
-      }
-      let delivering = Task {
-        await withTaskGroup(of: Void.self) { group in
-          for sink in sinks { group.addTask { await sink.run() } }
-        }
-      }
-      let hasFailed = Lock(false)
-      background.addTask {
-        let watch = HealthWatch(
-          vault: opened.vault, intakes: intakes, anchoring: opened.anchoring, sinks: sinks,
-          log: log)
-        guard let failure = await watch.run() else { return }
-        log.write(.error, "vault-failed", ["cause": .string(OperatorLog.describe(failure))])
-        hasFailed.withLock { $0 = true }
-        serving.cancel()
-      }
-      ready()
-      let stopping = Task {
-        let signal = await StopSignals.wait()
-        log.write(.info, "stopping", ["signal": .integer(Int64(signal))])
-        do {
-          try ServiceNotification.send("STOPPING=1")
-        } catch {
-          log.write(.warning, "not-notified", ["cause": .string("\(error)")])
-        }
-        serving.cancel()
-      }
-      let hasServed = await serving.value
-      stopping.cancel()
-      takingIn.cancel()
-      await takingIn.value
-      delivering.cancel()
-      await delivering.value
-      background.cancelAll()
-      return hasServed && !hasFailed.withLock { $0 }
-    }
-    if let failure = await opened.log.status.upkeepFailures[.stop] {
-      log.write(.error, "log-not-stopped", ["cause": .string(OperatorLog.describe(failure))])
-    }
-    log.write(.info, "stopped")
-    return hasServed
-  }
-
-  private static func makeIntakes(_ opened: OpenedVault) throws -> [Intake] {
-    try opened.settings.intake.map { folder in
-      Intake(
-        folder.configuration(recordingLimit: opened.settings.recordingLimit), vault: opened.vault,
-        folder: try LocalDropFolder(
-          folder.path, isRecursive: folder.isRecursive, quarantine: folder.quarantine))
-    }
+  /// A gate that alone holds what answers first.
+  private static func begin(_ life: ServiceLife) async throws -> (SealGate, Bool) {
+    let (handler, isSealed) = try await life.begin()
+    return (SealGate(handler), isSealed)
   }
 
   private static func makeServer(
-    _ opened: OpenedVault, intakes: [Intake], sinks: [Forwarder], listen: ListenAddressText,
-    arguments: Arguments,
-    openFiles: UInt64, log: OperatorLog
+    _ layout: StorageLayout, _ settings: Settings, handler: SealGate, listen: ListenAddressText,
+    arguments: Arguments, openFiles: UInt64, metrics: MetricsRegistry, log: OperatorLog
   ) throws -> Server {
-    let settings = opened.settings
-    let metrics = MetricsRegistry()
-    let api = CallVaultAPI(
-      vault: opened.vault, auditLog: opened.log, intakes: intakes,
-      anchoring: opened.anchoring, sinks: sinks, anchors: LogFolder(opened.layout.anchors),
-      authenticators: [
-        BearerAuthenticator(vault: opened.vault), PeerAuthenticator(vault: opened.vault),
-      ], metrics: metrics, log: log)
     let certificate = try Certificate(
       given: (
         arguments.value("tls-cert") ?? settings.certificate,
         arguments.value("tls-key") ?? settings.certificateKey
-      ), folder: opened.layout.tls, hosts: settings.hosts)
+      ), folder: layout.tls, hosts: settings.hosts)
     let tls = try TLSContext(certificateFile: certificate.certificate, keyFile: certificate.key)
     StopSignals.onHangUp { reload(tls, log: log) }
     let files = LinuxFileSystem()
-    try Directory.make(opened.layout.root + "/run", below: opened.layout.root, on: files)
+    try Directory.make(layout.root + "/run", below: layout.root, on: files)
     var hosts = settings.hosts
     if listen.address != "0.0.0.0", listen.address != "::", !hosts.contains(listen.address) {
       hosts.append(listen.address)
@@ -201,7 +121,7 @@ enum ServeCommand {
     var configuration = ServerConfiguration(
       listeners: [
         .tcp(address: listen.address, port: listen.port, tls: tls),
-        .unix(path: opened.layout.socket, mode: 0o666),
+        .unix(path: layout.socket, mode: 0o666),
       ], hosts: hosts)
     configuration.limits.bodyBytes = max(settings.recordingLimit, 64 << 20)
     // Clients must not take the last descriptor: the log and the catalog need some, and Dispatch ends
@@ -211,7 +131,7 @@ enum ServeCommand {
     configuration.refusal = CallVaultAPI.refusal
     let report = FloorReport(metrics: metrics, log: log)
     configuration.report = { report.take($0) }
-    return try Server(configuration, handler: api)
+    return try Server(configuration, handler: handler)
   }
 
   /// Takes a renewed certificate into use, for connections that come from now on.
@@ -223,27 +143,6 @@ enum ServeCommand {
       // The old one still serves: whoever replaces the files one by one may send SIGHUP again.
       log.write(
         .error, "certificate-not-reloaded", ["cause": .string(OperatorLog.describe(error))])
-    }
-  }
-
-  private static func tellStart(
-    _ opened: OpenedVault, _ hardening: ProcessHardening.Outcome, _ log: OperatorLog
-  ) {
-    var fields = JSONObject()
-    fields["software"] = .string("callvault \(CallVault.version)")
-    fields["origin"] = .string(opened.settings.origin)
-    fields["memory_locked"] = .bool(hardening.isMemoryLocked)
-    fields["open_files"] = .integer(Int64(clamping: hardening.openFiles))
-    log.write(.info, "opened", fields)
-    for alarm in opened.anchorAlarms {
-      log.write(
-        .warning, "anchor-not-compared",
-        ["anchor": .string(alarm.anchor), "cause": .string(alarm.cause)])
-    }
-    let found = opened.vault.reconciliation
-    if found.presumedDisclosed > 0 {
-      log.write(
-        .warning, "presumed-disclosed", ["count": .integer(Int64(found.presumedDisclosed))])
     }
   }
 

@@ -17,6 +17,7 @@ final class OpenedVault: Sendable {
   let layout: StorageLayout
   let settings: Settings
   let vault: Vault
+  let ring: KeyRing
   let log: AuditLog
   /// Gives the log's heads to the anchors of the settings; nil without any.
   let anchoring: Anchoring?
@@ -29,25 +30,16 @@ final class OpenedVault: Sendable {
   ///
   /// - Parameters:
   ///   - root: the data directory.
-  ///   - keys: the folder of the root key, where it is not the one in the settings.
-  ///   - passphraseFile: likewise.
   ///   - lock: taken before.
   ///   - settings: read before.
-  ///   - ring: open already, at `init`; nil to open it here.
+  ///   - ring: open.
   /// - Throws: ``CommandFailure`` with the exit code and the sentence for what stands in the way.
   init(
-    root: String, keys: String? = nil, passphraseFile: String? = nil, lock: OwnedLock,
-    settings: Settings, ring: KeyRing? = nil
+    root: String, lock: OwnedLock, settings: Settings, ring: KeyRing
   ) async throws {
     let layout = StorageLayout(root: root)
     let files = LinuxFileSystem()
     let clock = SystemClock()
-    let ring =
-      try ring
-      ?? KeyRing.open(
-        custodian: Unsealing.custodian(
-          keys: keys ?? settings.keys, passphraseFile: passphraseFile ?? settings.passphraseFile),
-        store: Unsealing.store(layout))
     let catalog = try SQLiteCatalog(layout.catalog)
     try await LogSwitch.finish(layout, catalog: catalog, on: files)
     let signer = try NoteSigner(name: settings.origin, seed: ring.logSigningSeed())
@@ -72,9 +64,21 @@ final class OpenedVault: Sendable {
     self.settings = settings
     self.lock = lock
     self.log = log
+    self.ring = ring
     self.vault = vault
     anchoring = try anchors?.anchoring(of: log)
     anchorAlarms = found.alarms
+  }
+
+  /// Opens everything with the root key that the settings lead to; `keys` and `passphraseFile` stand for
+  /// theirs, where they were typed.
+  convenience init(
+    root: String, keys: String?, passphraseFile: String?, lock: OwnedLock, settings: Settings
+  ) async throws {
+    let keeper = try RootKeeper(
+      StorageLayout(root: root), settings, keys: keys, passphraseFile: passphraseFile)
+    try await self.init(
+      root: root, lock: lock, settings: settings, ring: keeper.open(with: keeper.custodian()))
   }
 
   /// Ends the log as a stop that was meant, where nothing was served.

@@ -23,6 +23,8 @@ struct Settings: Sendable {
   var keys: String
   /// A file whose first line is the passphrase, where there is no key file.
   var passphraseFile: String?
+  /// The token under whose key the root key lies, where one keeps it.
+  var token: TokenSettings?
   /// Where numbers without a country code are dialled: ISO 3166, two letters.
   var country: String
   var locations: [(name: String, country: String, timeZone: String)]
@@ -44,7 +46,7 @@ struct Settings: Sendable {
   ) throws(YAMLError) {
     let top = try YAMLNode(parsing: bytes, file: file).mapping(of: [
       "v", "tenant", "origin", "node", "administrator", "listen", "hosts", "keys",
-      "passphrase_file", "country", "locations", "tls", "recording_limit_mib",
+      "passphrase_file", "pkcs11", "country", "locations", "tls", "recording_limit_mib",
       "intake", "anchors", "sinks",
     ])
     func text(_ node: YAMLNode) throws(YAMLError) -> String {
@@ -82,6 +84,12 @@ struct Settings: Sendable {
     self.hosts = hosts
     keys = try text(top.required("keys"))
     passphraseFile = try optional(top, "passphrase_file")
+    if let node = top["pkcs11"], !node.isNull {
+      let fields = try node.mapping(of: ["module", "token", "pin_file"])
+      token = TokenSettings(
+        module: try text(fields.required("module")), token: try text(fields.required("token")),
+        pinFile: try text(fields.required("pin_file")))
+    }
     country = try optional(top, "country") ?? "US"
     var locations: [(name: String, country: String, timeZone: String)] = []
     if let node = top["locations"], !node.isNull {
@@ -120,7 +128,7 @@ struct Settings: Sendable {
 
   init(
     tenant: Identifier, origin: String, administrator: UInt32, hosts: [String], keys: String,
-    passphraseFile: String?
+    passphraseFile: String?, token: TokenSettings? = nil
   ) {
     self.tenant = tenant
     self.origin = origin
@@ -130,6 +138,7 @@ struct Settings: Sendable {
     self.hosts = hosts
     self.keys = keys
     self.passphraseFile = passphraseFile
+    self.token = token
     country = "US"
     locations = []
     recordingLimit = 4096 << 20
@@ -157,6 +166,8 @@ struct Settings: Sendable {
     # The folder of root.key, which unseals. It belongs on another volume than the data.
     keys: \(Self.quoted(keys))
     \(passphraseFile.map { "passphrase_file: \(Self.quoted($0))" } ?? "# passphrase_file: …")
+    # The token under whose key the root key lies; the PIN is its file's first line.
+    \(token.map(Self.tokenText) ?? "# pkcs11: { module: /usr/lib/…/libpkcs11.so, token: NAME, pin_file: /run/pin }")
 
     # Where numbers without a country code are dialled.
     country: \(country)
@@ -187,6 +198,11 @@ struct Settings: Sendable {
     #   lines: { json: { folder: /var/log/callvault } }
 
     """
+  }
+
+  private static func tokenText(_ token: TokenSettings) -> String {
+    "pkcs11: { module: \(quoted(token.module)), token: \(quoted(token.token)), "
+      + "pin_file: \(quoted(token.pinFile)) }"
   }
 
   /// A double-quoted scalar.

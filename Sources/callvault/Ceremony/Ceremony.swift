@@ -1,0 +1,135 @@
+import Cryptography
+import Drivers
+import Durable
+import Encoding
+import Glibc
+import Host
+import SecretSharing
+import Threading
+import Vault
+
+/// The root key of a new vault, shared out among several persons on paper.
+///
+/// Nothing of it stays on the machine: pages go to a folder that is not the vault's, and each is proven by
+/// being typed back before the vault is one.
+final class Ceremony: Sendable {
+  /// `3-of-5`.
+  struct Size: Sendable, Equatable {
+    let threshold: Int
+    let count: Int
+
+    init?(_ text: String) {
+      let words = text.split(separator: "-", omittingEmptySubsequences: false)
+      guard words.count == 3, words[1] == "of", let threshold = Int(words[0]),
+        let count = Int(words[2]), (2...16).contains(count), (2...count).contains(threshold),
+        "\(threshold)-of-\(count)" == text
+      else { return nil }
+      self.threshold = threshold
+      self.count = count
+    }
+  }
+
+  let size: Size
+  private let folder: String
+  private let origin: String
+  private let made = Lock<[Share]>([])
+
+  /// A ceremony whose pages go to `folder`: on a stick or in memory, and in none of `places`.
+  ///
+  /// - Throws: ``CommandFailure`` for a folder that is not there, or is one of the places, or has pages.
+  init(
+    _ size: Size, pagesIn folder: String, outside places: [String], origin: String
+  ) throws(CommandFailure) {
+    guard let resolved = resolve(folder) else {
+      throw CommandFailure(.usage, "--out must be a folder that is there: \(folder)")
+    }
+    for place in places {
+      // A place that does not exist yet holds nothing, and its parent is no part of it.
+      let place = resolve(place) ?? place
+      guard resolved != place, !resolved.hasPrefix(place + "/") else {
+        throw CommandFailure(
+          .usage,
+          "--out must not be in the vault's own folders: pages there would be stored with the data")
+      }
+    }
+    for number in 1...size.count where MachineFacts.file(Self.path(number, in: resolved)) != nil {
+      throw CommandFailure(
+        .conflict, "\(Self.path(number, in: resolved)) exists already; nothing was changed")
+    }
+    self.size = size
+    self.folder = resolved
+    self.origin = origin
+  }
+
+  /// The page of one person, counted from 1.
+  static func path(_ number: Int, in folder: String) -> String { folder + "/share-\(number).pdf" }
+
+  var custodian: ShareCustodian {
+    ShareCustodian(threshold: size.threshold, of: size.count) {
+      [self] (shares) throws(VaultError) in
+      made.withLock { $0 = shares }
+      for (place, share) in shares.enumerated() {
+        do {
+          let page = SharePage(
+            share, number: place + 1, of: size, origin: origin,
+            at: Timestamp(milliseconds: SystemClock().read().milliseconds))
+          try AtomicFile.write(
+            page.encoded(), to: Self.path(place + 1, in: folder), mode: .privateFile,
+            on: LinuxFileSystem())
+        } catch {
+          throw VaultError(
+            .unavailable, during: "writing the page of a share",
+            detail: "a page cannot be written to \(folder)", cause: error)
+        }
+      }
+    }
+  }
+
+  /// Has every person type their share back, and opens the ring with what was typed.
+  ///
+  /// - Throws: ``CommandFailure`` when a share is not typed back in three attempts, or input ends.
+  func prove(_ store: FileKeyRingStore, _ prompt: SecretPrompt, _ terminal: Terminal) throws {
+    let made = made.withLock { $0 }
+    terminal.note(
+      "Pages are in \(folder). Print each, give it to its keeper, and have every keeper type it back; "
+        + "then destroy the files.")
+    var typed: [Share] = []
+    for (place, share) in made.enumerated() {
+      typed.append(
+        try typedBack(share, number: place + 1, prompt, terminal))
+    }
+    _ = try KeyRing.open(custodian: ShareCustodian(shares: typed), store: store)
+    // Any so many are enough; all of them were tried together above, and each by itself.
+    _ = try KeyRing.open(
+      custodian: ShareCustodian(shares: Array(typed.suffix(size.threshold))), store: store)
+    terminal.note("All \(size.count) shares open the key ring.")
+  }
+
+  private func typedBack(
+    _ share: Share, number: Int, _ prompt: SecretPrompt, _ terminal: Terminal
+  ) throws -> Share {
+    for _ in 0..<3 {
+      let text = try prompt.line("Keeper \(number), type the words of your share: ")
+      do throws(ShareError) {
+        let typed = try text.withBytes { (text: RawSpan) throws(ShareError) in
+          try Share(parsing: text)
+        }
+        if typed.isSame(as: share) { return typed }
+        terminal.note("That is not share \(number).")
+      } catch {
+        terminal.note("Not taken: \(error).")
+      }
+    }
+    throw CommandFailure(
+      .refused,
+      "share \(number) was not typed back, so nobody knows whether it can be read; no vault was made. "
+        + "Destroy the pages in \(folder) and begin anew")
+  }
+}
+
+/// The path without links; nil where there is nothing.
+private func resolve(_ path: String) -> String? {
+  guard let resolved = unsafe realpath(path, nil) else { return nil }
+  defer { unsafe free(resolved) }
+  return unsafe String(cString: resolved)
+}

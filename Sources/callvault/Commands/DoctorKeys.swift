@@ -1,0 +1,99 @@
+import Cryptography
+import Drivers
+import Host
+import Vault
+
+extension DoctorCommand {
+  /// Who keeps the root key, whether it opens the ring, and whether it lies with what it protects.
+  static func rootKey(
+    _ layout: StorageLayout, _ settings: Settings, keys: String, _ findings: inout [Finding]
+  ) {
+    libraries(&findings)
+    coreDumps(&findings)
+    guard MachineFacts.file(layout.keys + "/ring") != nil else { return }
+    let keeper: RootKeeper
+    do {
+      keeper = try RootKeeper(layout, settings, keys: keys)
+    } catch {
+      findings.append(
+        Finding(
+          "key ring", .damaged, "\(layout.keys)/ring is not what was written",
+          "restore it from the last backup of `keys`; without it no recording opens"))
+      return
+    }
+    place(layout, settings, keys: keys, keeper, &findings)
+    do {
+      guard try keeper.openIfThere() != nil else {
+        findings.append(
+          keeper.kind == .shares
+            ? Finding("key ring", .good, "its root key is with the keepers of its shares")
+            : Finding("key ring", .red, "the root key is not there", keeper.hint))
+        return
+      }
+      findings.append(Finding("key ring", .good, "the root key opens it"))
+    } catch {
+      switch error.code {
+      case .tampered:
+        findings.append(
+          Finding(
+            "key ring", .damaged, "\(layout.keys)/ring is not what was written",
+            "restore it from the last backup of `keys`; without it no recording opens"))
+      case .sealed:
+        findings.append(
+          Finding(
+            "key ring", .red,
+            "the root key is another's or cannot be read: \(error.detail ?? keys)",
+            "mount the key volume, or set `keys` in callvault.yaml"))
+      default:
+        findings.append(
+          Finding(
+            "key ring", .red, "it cannot be opened: \(error.detail ?? "\(error)")", keeper.hint))
+      }
+    }
+  }
+
+  /// Whoever takes the volume must not have both.
+  private static func place(
+    _ layout: StorageLayout, _ settings: Settings, keys: String, _ keeper: RootKeeper,
+    _ findings: inout [Finding]
+  ) {
+    let secret: String
+    switch keeper.kindName {
+    case "file": secret = keys + "/root.key"
+    case "passphrase":
+      guard let file = settings.passphraseFile else { return }
+      secret = file
+    case "token":
+      guard let token = settings.token else { return }
+      secret = token.pinFile
+    default: return
+    }
+    guard let data = MachineFacts.file(layout.root), let place = MachineFacts.file(secret) else {
+      return
+    }
+    findings.append(
+      place.device == data.device
+        ? Finding(
+          "keys", .red, "what opens the vault lies on the volume of the data (\(secret))",
+          "move it to another volume and say so in callvault.yaml: whoever takes this volume has both"
+        )
+        : Finding("keys", .good, "what opens the vault lies on another volume than the data"))
+  }
+
+  /// Which libraries seal, as `recording` rows say of what is stored.
+  private static func libraries(_ findings: inout [Finding]) {
+    let libraries = CryptographicLibraries.current
+    findings.append(
+      Finding(
+        "crypto", .good,
+        "\(libraries.openSSL), provider \(libraries.provider); libsodium \(libraries.sodium); none of "
+          + "them is a validated module"))
+  }
+
+  private static func coreDumps(_ findings: inout [Finding]) {
+    findings.append(
+      ProcessHardening.forbidsDumps
+        ? Finding("core dumps", .good, "this program leaves none")
+        : Finding("core dumps", .red, "they cannot be forbidden", "see prctl(2), RLIMIT_CORE"))
+  }
+}
