@@ -174,6 +174,8 @@ def main():
     days.mix("openings")
     service.start()
     service.stop()
+    days.verdict(20, days.kept)
+    shutil.rmtree(service.data + "/openings")
     days.verdict(0, days.kept)
 
     # The whole directory: it is one vault, genuine and old. Only a checkpoint kept outside knows.
