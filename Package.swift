@@ -147,6 +147,12 @@ let tests: [Target] = [
       "Drivers", "ConformanceSuites", "FaultInjection", "Vault", "Audit", "Encoding",
       "Cryptography", "Durable", "Database",
     ], path: "Tests/DriverTests"),
+  // A vault that is killed: what no command does, purging, it does by itself.
+  .executableTarget(
+    name: "key-worker",
+    dependencies: [
+      "Vault", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
+    ], path: "Tests/KeyWorker"),
   .testTarget(name: "YAMLTests", dependencies: ["YAML"], path: "Tests/YAMLTests"),
   // The probe's child as a program of its own, and children that misbehave.
   .executableTarget(
@@ -167,7 +173,7 @@ let tests: [Target] = [
     name: "VaultTests",
     dependencies: [
       "Adapters", "Intake", "Vault", "Audit", "Drivers", "Encoding", "Threading", "Cryptography",
-      "Durable", "YAML", "FaultInjection",
+      "Durable", "Database", "YAML", "FaultInjection", "ConformanceSuites",
     ],
     path: "Tests/VaultTests"),
   .testTarget(

@@ -34,6 +34,7 @@ FIGURES = {
     "commits": ["postgresql", "sqlite"],
     "verify": [],
     "bulk": ["proof"],
+    "rewrap": ["keys"],
     "memory": [],
     "growth": ["start", "list", "lookup"],
 }

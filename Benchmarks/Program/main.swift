@@ -32,6 +32,10 @@ do {
         for: .milliseconds(try number(arguments[3])), pace: pace))
   case ("proofs", 3):
     print(try await ProofBench.run(in: arguments[1], entries: try number(arguments[2])))
+  case ("rewrap", 4):
+    print(
+      try await RewrapBench.run(
+        in: arguments[1], keys: try number(arguments[2]), stored: try number(arguments[3])))
   case ("seed", 6):
     guard let tenant = Identifier(arguments[3]), let token = unsafe getenv("CALLVAULT_TOKEN") else {
       throw BenchError.usage
@@ -51,6 +55,7 @@ do {
            callvault-bench disk-latency FILE MILLISECONDS
            callvault-bench log-latency DIRECTORY CALLERS MILLISECONDS [MICROSECONDS-BETWEEN]
            callvault-bench proofs DIRECTORY ENTRIES
+           callvault-bench rewrap DIRECTORY KEYS STORED-KEYS
            callvault-bench seed DATA ORIGIN TENANT CALLS ENTRIES, with a token in CALLVAULT_TOKEN
     """)
   exit(2)

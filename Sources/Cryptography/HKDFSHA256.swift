@@ -14,7 +14,22 @@ public enum HKDFSHA256 {
   public static func derive(
     input: borrowing SecretBytes, salt: [UInt8], info: [UInt8], count: Int
   ) throws(CryptographyError) -> SecretBytes {
-    guard (1...8160).contains(count), info.count <= 1024, salt.count <= 1024 else {
+    try derive(input: input, salt: unsafe salt.span.bytes, info: info, count: count)
+  }
+
+  /// The same with a salt that must not lie on the ordinary heap.
+  public static func derive(
+    input: borrowing SecretBytes, salt: borrowing SecretBytes, info: [UInt8], count: Int
+  ) throws(CryptographyError) -> SecretBytes {
+    try salt.withBytes { (salt: RawSpan) throws(CryptographyError) in
+      try derive(input: input, salt: salt, info: info, count: count)
+    }
+  }
+
+  private static func derive(
+    input: borrowing SecretBytes, salt: RawSpan, info: [UInt8], count: Int
+  ) throws(CryptographyError) -> SecretBytes {
+    guard (1...8160).contains(count), info.count <= 1024, salt.byteCount <= 1024 else {
       throw CryptographyError(.invalidInput, during: "deriving a key")
     }
     guard let context = unsafe EVP_KDF_CTX_new(Algorithms.shared.hkdf) else {

@@ -9,7 +9,7 @@ public import Vault
 ///
 /// `Documentation/formats/keyring.md`, 7. A closed epoch's file is overwritten and removed; no
 /// command copies the folder.
-public actor FileEpochKeys: EpochKeys {
+public actor FileEpochKeys: EpochKeys, WrappedKeyHolder {
   private static let magic = Array("CVEPOCH1".utf8)
   private static let byteCount = magic.count + 8 + 8 + WrapRecord.byteCount
 
@@ -81,6 +81,23 @@ public actor FileEpochKeys: EpochKeys {
       return nil
     }
     return try Keyring(parsing: bytes)
+  }
+
+  /// Wraps the live epoch's seed again; what is to be wiped goes with the next upkeep.
+  public func rewrapKeys() throws -> Int {
+    let newest = try ring.facts().kekID
+    guard try Directory.status(of: layout.epochKeys, on: fileSystem) != nil else { return 0 }
+    for name in try Directory.names(in: layout.epochKeys, on: fileSystem) {
+      guard let epoch = Int64(name),
+        let file = try content(of: path(of: epoch), limit: Self.byteCount),
+        // One that is being wiped may be zeros already.
+        file.count == Self.byteCount, file.starts(with: Self.magic),
+        try WrapRecord(parsing: Array(file[24...])).kekID != newest,
+        let key = try key(of: epoch)
+      else { continue }
+      try keep(key)
+    }
+    return 0
   }
 
   private func path(of epoch: Int64) -> String { layout.epochKeys + "/\(epoch)" }

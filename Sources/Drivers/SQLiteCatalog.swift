@@ -112,6 +112,11 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
 
   public func confirm(_ row: RowReference, at position: LogPosition) async throws(VaultError) {
     try await write("making a row live") { connection in
+      if row.kind == .purge {
+        try connection.purge(row.id)
+        try connection.advance(.applied, to: position)
+        return
+      }
       let isNowLive =
         try connection.run(
           "UPDATE " + row.kind.table + " SET since = NULL WHERE id = ? AND since IS NOT NULL"
@@ -184,10 +189,12 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
 
   public func subject(behind alias: Identifier) async throws -> Identifier {
     try await read("looking behind an alias") { connection in
+      // The link of a purged call still stands in the entries about it, which its patient has counted.
       try connection.first(
         """
         SELECT patient FROM patient_link WHERE id = ?1
         UNION ALL SELECT patient FROM ended_link WHERE id = ?1
+        UNION ALL SELECT patient FROM purged_link WHERE id = ?1
         """, alias.bytes
       ) { (row) throws(DatabaseError) in try row.identifier(0) } ?? alias
     }
@@ -292,7 +299,7 @@ extension Connection {
           ciphertext_bytes = ciphertext_bytes + r.ciphertext_length
         FROM (SELECT plaintext_length, ciphertext_length FROM recording WHERE id = ?) AS r
         """, row.id.bytes)
-    case .patient, .link, .identity, .token: break
+    case .patient, .link, .identity, .token, .purge: break
     }
   }
 }
@@ -308,6 +315,7 @@ extension RowKind {
     case .link: "patient_link"
     case .identity: "identity"
     case .token: "token"
+    case .purge: "purged_call"
     }
   }
 

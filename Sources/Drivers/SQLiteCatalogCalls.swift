@@ -11,19 +11,22 @@ extension SQLiteCatalog {
       if let existing = try connection.call(owning: tokens.filter(\.isUnique)) {
         throw VaultError(.conflict, during: "storing a call", existing: existing)
       }
+      try connection.checkInUse(call.wrappedKey)
+      try connection.checkInUse(call.subject.wrappedKey)
       try connection.run(
         "INSERT INTO subject (id, wrapped_key) VALUES (?, ?) ON CONFLICT (id) DO NOTHING",
         call.subject.id.bytes, call.subject.wrappedKey)
       try connection.run(
         """
         INSERT INTO call (id, since, subject, created, started, started_offset, direction, source,
-          location, extension, key_id, wrapped_key, details, details_generation, recording_numbers)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          location, extension, key_id, wrapped_key, details, details_generation,
+          recording_numbers, key_epoch)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         call.id.bytes, size, call.subject.id.bytes, call.created.milliseconds,
         call.started.instant.milliseconds, call.started.offsetMinutes, call.direction.rawValue,
         call.source, call.location, call.callExtension, call.keyID.bytes, call.wrappedKey,
-        call.details, call.detailsGeneration, call.recordingNumbers)
+        call.details, call.detailsGeneration, call.recordingNumbers, Int64(call.keyEpoch))
       for token in Set(tokens) {
         try connection.run(
           "INSERT INTO call_token (field, key, value, started, call) VALUES (?, ?, ?, ?, ?)",

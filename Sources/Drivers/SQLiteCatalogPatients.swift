@@ -13,6 +13,7 @@ extension SQLiteCatalog {
       if let existing = try connection.patient(reference: [token]) {
         throw VaultError(.conflict, during: "storing a patient", existing: existing)
       }
+      try connection.checkInUse(patient.subject.wrappedKey)
       try connection.run(
         "INSERT INTO subject (id, wrapped_key) VALUES (?, ?)", patient.id.bytes,
         patient.subject.wrappedKey)

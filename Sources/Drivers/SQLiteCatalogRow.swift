@@ -42,6 +42,12 @@ extension Row {
     return size
   }
 
+  /// The number of a key epoch, or 0.
+  func epoch(_ column: Int32) throws(DatabaseError) -> UInt32 {
+    guard let epoch = UInt32(exactly: try integer(column)) else { throw .notAValue }
+    return epoch
+  }
+
   func counts() throws(DatabaseError) -> CatalogCounts {
     CatalogCounts(
       calls: try integer(0), recordings: try integer(1), transcripts: try integer(2),
@@ -64,15 +70,16 @@ extension Row {
       created: try time(2), started: started,
       direction: try value(5, Direction.init(rawValue:)), source: try text(6),
       location: try optionalText(7), callExtension: try optionalText(8),
-      keyID: try identifier(9), wrappedKey: try blob(10), details: try blob(11),
+      keyID: try identifier(9), wrappedKey: try blob(10), keyEpoch: try epoch(18),
+      details: try blob(11),
       detailsGeneration: try int(12), recordingNumbers: try int(13))
   }
 
   /// The columns of ``SQL/listingColumns``: those of a call, then what there is of it.
   func listing() throws(DatabaseError) -> CallListing {
     CallListing(
-      call: try call(), recordings: try int(18), transcripts: try int(19), notes: try int(20),
-      durationMilliseconds: try optionalInteger(21))
+      call: try call(), recordings: try int(19), transcripts: try int(20), notes: try int(21),
+      durationMilliseconds: try optionalInteger(22))
   }
 
   /// The columns of ``SQL/recordingColumns``.
@@ -128,7 +135,7 @@ extension SQL {
     """
     c.id, c.subject, c.created, c.started, c.started_offset, c.direction, c.source, c.location,
     c.extension, c.key_id, c.wrapped_key, c.details, c.details_generation, c.recording_numbers,
-    s.wrapped_key, l.id, l.patient, p.wrapped_key
+    s.wrapped_key, l.id, l.patient, p.wrapped_key, c.key_epoch
     """
   }
 

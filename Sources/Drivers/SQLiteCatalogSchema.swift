@@ -9,7 +9,7 @@ enum SQLiteCatalogSchema {
   static let applicationID = 0x4356_4c54
 
   /// Each step makes the version after its place.
-  static let steps: [SQL] = [version1, version2, endedLinks, earlierLogs]
+  static let steps: [SQL] = [version1, version2, endedLinks, earlierLogs, keyEpochs]
 
   private static let version1: SQL = """
     CREATE TABLE log_position (
@@ -209,6 +209,42 @@ enum SQLiteCatalogSchema {
       subject BLOB NOT NULL,
       entries INTEGER NOT NULL,
       PRIMARY KEY (log, subject)
+    ) STRICT, WITHOUT ROWID;
+    """
+
+  /// Key epochs, and what is left of purged calls.
+  ///
+  /// A record's bytes 3 to 18 are the id of the key-encryption key it hangs on.
+  private static let keyEpochs: SQL = """
+    ALTER TABLE call ADD COLUMN key_epoch INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX call_by_key ON call (key_id);
+    CREATE INDEX call_by_kek ON call (substr(wrapped_key, 3, 16), id);
+    CREATE INDEX subject_by_kek ON subject (substr(wrapped_key, 3, 16), id);
+
+    CREATE TABLE retired_kek (
+      id BLOB NOT NULL PRIMARY KEY,
+      epoch INTEGER NOT NULL,
+      retired INTEGER NOT NULL,
+      confined_from INTEGER NOT NULL,
+      destroyed INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE purged_call (
+      id BLOB NOT NULL PRIMARY KEY,
+      since INTEGER,
+      key_id BLOB NOT NULL,
+      key_epoch INTEGER NOT NULL,
+      kek BLOB NOT NULL,
+      purged INTEGER NOT NULL,
+      erased INTEGER,
+      is_proven INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX purged_call_pending ON purged_call (since) WHERE since IS NOT NULL;
+    CREATE INDEX purged_call_waiting ON purged_call (id) WHERE erased IS NULL;
+
+    CREATE TABLE purged_link (
+      id BLOB NOT NULL PRIMARY KEY,
+      patient BLOB NOT NULL REFERENCES patient (id)
     ) STRICT, WITHOUT ROWID;
     """
 

@@ -50,7 +50,7 @@ public final class CallVaultAPI: Handler {
         + HealthRoutes(
           vault: vault, intakes: intakes, anchoring: anchoring, sinks: sinks, metrics: metrics
         ).routes
-        + IntakeRoutes(vault: vault, intakes: intakes).routes)
+        + IntakeRoutes(vault: vault, intakes: intakes).routes + KeyRoutes(vault: vault).routes)
     metrics.declare("callvault_requests_total", .counter, help: "Requests answered.")
     metrics.declare(
       "callvault_request_seconds", .histogram(bounds: MetricsRegistry.seconds),

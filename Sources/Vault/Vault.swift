@@ -33,6 +33,8 @@ public final class Vault: Sendable {
   let sessions = Lock(Sessions())
   let knownTokens = Lock(KnownTokens())
   let unsettled = Lock<[RowReference: LogPosition?]>([:])
+  let keyStorage: KeyStorage
+  let keyWork = Lock(KeyWork())
   let upkeepFailures = Lock<[VaultUpkeep: any Error]>([:])
 
   /// Opens a vault over its parts, and settles what a crash left, before anything is served.
@@ -49,20 +51,22 @@ public final class Vault: Sendable {
   ///   - keys: unsealed.
   ///   - inspector: looks at sound without keys.
   ///   - clock: says what its time is worth.
+  ///   - keyStorage: where else keys lie, and what must not be destroyed.
   /// - Returns: the vault, settled.
   /// - Throws: ``VaultError/Code/behindLog`` or ``VaultError/Code/tampered`` when catalog and log do not belong together.
   public static func open(
     _ configuration: VaultConfiguration, policy: AccessPolicy, retention: RetentionSchedule,
     catalog: any Catalog, blobs: any BlobStore, log: AuditLog, keys: KeyRing,
-    inspector: any AudioInspector, clock: any WallClock
+    inspector: any AudioInspector, clock: any WallClock, keyStorage: KeyStorage = KeyStorage()
   ) async throws(VaultError) -> Vault {
     let bare = Vault(
-      configuration, policy, retention, catalog, blobs, log, keys, inspector, clock,
+      configuration, policy, retention, catalog, blobs, log, keys, inspector, clock, keyStorage,
       Reconciliation())
     try await bare.bindTenant()
     let found = try await bare.reconcile()
     let vault = Vault(
-      configuration, policy, retention, catalog, blobs, log, keys, inspector, clock, found)
+      configuration, policy, retention, catalog, blobs, log, keys, inspector, clock, keyStorage,
+      found)
     vault.counters.count(.presumedDisclosed, by: Int64(found.presumedDisclosed))
     try await vault.announce(policy.hash, as: .accessPolicy)
     try await vault.announce(retention.hash, as: .retentionSchedule)
@@ -72,7 +76,8 @@ public final class Vault: Sendable {
   private init(
     _ configuration: VaultConfiguration, _ policy: AccessPolicy, _ retention: RetentionSchedule,
     _ catalog: any Catalog, _ blobs: any BlobStore, _ log: AuditLog, _ keys: KeyRing,
-    _ inspector: any AudioInspector, _ clock: any WallClock, _ reconciliation: Reconciliation
+    _ inspector: any AudioInspector, _ clock: any WallClock, _ keyStorage: KeyStorage,
+    _ reconciliation: Reconciliation
   ) {
     self.configuration = configuration
     self.policy = policy
@@ -83,6 +88,7 @@ public final class Vault: Sendable {
     self.keys = keys
     self.inspector = inspector
     self.clock = clock
+    self.keyStorage = keyStorage
     self.reconciliation = reconciliation
   }
 
@@ -91,7 +97,7 @@ public final class Vault: Sendable {
   /// A start looks at every entry beyond the position: this bounds how many a busy minute leaves it.
   private static let unnotedLimit: Int64 = 16_384
 
-  /// Sweeps orphans each hour, and notes each minute how far the catalog has come, until the task is cancelled.
+  /// Sweeps orphans each hour, goes on with what is to be done with keys, and notes each minute how far the catalog has come, until the task is cancelled.
   ///
   /// An orphan does no harm, and an old position costs the next start a longer look: what fails is in
   /// ``health()`` until a later round succeeds.
@@ -100,6 +106,20 @@ public final class Vault: Sendable {
       group.addTask {
         await self.repeatedly(every: .seconds(3600)) {
           await self.attempt(.orphans) { () throws(VaultError) in _ = try await self.sweepOrphans()
+          }
+        }
+      }
+      group.addTask {
+        await self.repeatedly(every: .seconds(1)) {
+          await self.attempt(.keys) { () throws(VaultError) in try await self.keepKeys() }
+        }
+      }
+      if let interval = keyStorage.ratchetInterval {
+        group.addTask {
+          await self.repeatedly(every: .seconds(60)) {
+            await self.attempt(.keys) { () throws(VaultError) in
+              _ = try await self.startRatchet(every: interval)
+            }
           }
         }
       }
@@ -221,5 +241,26 @@ public struct VaultConfiguration: Sendable {
     self.locations = locations
     self.administrator = administrator
     self.recordingLimit = recordingLimit
+  }
+}
+
+/// Where keys lie beside the ring and the catalog, and what must not be destroyed with them.
+public struct KeyStorage: Sendable {
+  /// Who else keeps wrapped keys.
+  public var holders: [any WrappedKeyHolder]
+  /// Where the key table lies; with none, a catalog that is older than a ratchet cannot be restored.
+  public var tables: [any KeyTableStore]
+  public var holds: any DestructionHolds
+  /// How often a ratchet begins by itself; nil: never.
+  public var ratchetInterval: Duration?
+
+  public init(
+    holders: [any WrappedKeyHolder] = [], tables: [any KeyTableStore] = [],
+    holds: any DestructionHolds = NoHolds(), ratchetInterval: Duration? = nil
+  ) {
+    self.holders = holders
+    self.tables = tables
+    self.holds = holds
+    self.ratchetInterval = ratchetInterval
   }
 }

@@ -15,6 +15,7 @@ public final class VaultCounters: Sendable {
     case notesStored = "notes_stored"
     case notesOpened = "notes_opened"
     case searches
+    case callsPurged = "calls_purged"
     case keysExported = "keys_exported"
     case plaintextBytesStored = "plaintext_bytes_stored"
     case plaintextBytesReleased = "plaintext_bytes_released"

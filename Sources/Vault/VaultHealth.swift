@@ -83,4 +83,8 @@ public enum VaultUpkeep: String, CaseIterable, Sendable {
   case orphans
   /// Noting in the catalog how far the log has come.
   case position
+  /// Wrapping keys again, and what else is to be done with them.
+  case keys
+  /// The last ratchet.
+  case ratchet
 }

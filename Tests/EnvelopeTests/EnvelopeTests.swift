@@ -334,7 +334,8 @@ func callKey() throws -> CallKey {
   let call = Identifier.random()
   let id = Identifier.random()
   let wrapped = try WrapRecord(secret, id: id, use: .call, ownedBy: call, under: kek)
-  return CallKey(call: call, id: id, wrapped: wrapped, tenant: kek.tenant, secret: secret)
+  return CallKey(
+    call: call, id: id, wrapped: wrapped, epoch: kek.epoch, tenant: kek.tenant, secret: secret)
 }
 
 func partKey() throws -> PartKey {

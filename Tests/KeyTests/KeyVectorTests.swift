@@ -60,7 +60,7 @@ struct KeyVectorTests {
 
   @Test func ringFilesAgree() throws {
     let vectors = try KeyVectors.load().rings
-    #expect(vectors.count == 2)
+    #expect(vectors.count == 3)
     for vector in vectors {
       let custodian: any KeyCustodian =
         if let passphrase = vector.passphrase {
@@ -69,7 +69,12 @@ struct KeyVectorTests {
           GivenCustodian(try bytes(vector.root))
         }
       let file = try bytes(vector.file)
-      let ring = try KeyRing.open(custodian: custodian, store: RingInMemory(file))
+      let anchor = try vector.anchor.map { hex in
+        try RingAnchor(parsing: try SecretBytes(copying: try bytes(hex)))
+      }
+      let ring = try KeyRing.open(
+        custodian: custodian, store: RingInMemory(file),
+        anchors: anchor.map { [GivenAnchor(anchor: $0)] } ?? [])
       let facts = try ring.facts()
       #expect(ring.tenant.description == vector.tenant)
       #expect(facts.generation == vector.generation)
@@ -87,10 +92,26 @@ struct KeyVectorTests {
 
       // What is written from what was read is the same file.
       let keys = try RingKeys(
-        root: SharedSecret(try SecretBytes(copying: try bytes(vector.root))),
+        root: SharedSecret(try SecretBytes(copying: try bytes(vector.root))), anchor: anchor,
         generation: vector.generation)
       let contents = try UnverifiedRing(parsing: file).verified(by: keys)
       #expect(try contents.sealed(by: keys) == file)
     }
+  }
+}
+
+/// A place that holds one anchor for ever.
+private struct GivenAnchor: RingAnchorStore {
+  let anchor: RingAnchor
+  var name: String { "given" }
+
+  func standing() throws(VaultError) -> RingAnchorStanding { .dedicated(volume: 1) }
+  func anchor(_ id: Identifier, of tenant: Identifier) throws(VaultError) -> RingAnchor? {
+    anchor.id == id ? anchor : nil
+  }
+  func keep(_ anchor: RingAnchor) throws(VaultError) {}
+  func destroyAll(but id: Identifier?, of tenant: Identifier) throws(VaultError) {}
+  func holdsOnly(_ id: Identifier?, of tenant: Identifier) throws(VaultError) -> Bool {
+    id == anchor.id
   }
 }

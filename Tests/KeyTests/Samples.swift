@@ -99,7 +99,7 @@ struct KeyVectors: Decodable {
       let time: Int64
     }
     let name, tenant, kekId, removed, file, root: String
-    let passphrase: String?
+    let passphrase, anchor: String?
     let generation: UInt64
     let keys: [String: Key]
     let opening: Opening

@@ -83,8 +83,8 @@ def opening(key, key_id, entry, field, value, iv):
     return b"\x01" + raw(key_id) + iv + AESGCM(key).encrypt(iv, value, context.encode())
 
 
-def ring(name, derivation, root, generation, anchor_id, extra):
-    ring_key = hkdf(root, f"callvault/ring/v1|gen={generation}")
+def ring(name, derivation, root, generation, extra, anchor=None):
+    ring_key = hkdf(root, f"callvault/ring/v1|gen={generation}", anchor["secret"] if anchor else b"")
     seal = hkdf(ring_key, "callvault/ring/v1|seal")
     check = hkdf(ring_key, "callvault/ring/v1|check", count=16)
     mac = hkdf(ring_key, "callvault/ring/v1|mac")
@@ -98,8 +98,11 @@ def ring(name, derivation, root, generation, anchor_id, extra):
         found[use] = {"id": key_id, "key": key.hex()}
         keys += struct.pack(">qB", created, len(label)) + label + wrap(
             kek, 1, kek_id, key, key_id, use, TENANT, fixed(f"{name} iv {use}", 12))
-    body = (b"CVRING1\n" + struct.pack(">Q", generation) + raw(TENANT) + b"\x01\x01" + derivation
-            + struct.pack(">H", len(extra)) + extra + anchor_id + check
+    version, mark = b"1", bytes(16)
+    if anchor:
+        version, mark = b"2", raw(anchor["id"]) + struct.pack(">I", 1)
+    body = (b"CVRING" + version + b"\n" + struct.pack(">Q", generation) + raw(TENANT) + b"\x01\x01" + derivation
+            + struct.pack(">H", len(extra)) + extra + mark + check
             + struct.pack(">H", 1) + raw(kek_id) + struct.pack(">Iq", 1, created) + iv + sealed
             + struct.pack(">H", len(months)) + keys
             + struct.pack(">H", 1) + raw(uuid(name + " gone")) + struct.pack(">q", created))
@@ -116,12 +119,16 @@ def ring(name, derivation, root, generation, anchor_id, extra):
 
 def rings():
     root = fixed("root")
-    yield ring("root key file", bytes(25), root, 1, bytes(16), b"") | {"root": root.hex()}
+    yield ring("root key file", bytes(25), root, 1, b"") | {"root": root.hex()}
     passphrase, salt = "correct horse battery staple", fixed("salt", 16)
     root = Argon2id(salt=salt, length=32, iterations=2, lanes=1,
                     memory_cost=1024).derive(passphrase.encode())
-    yield ring("passphrase", b"\x01" + struct.pack(">II", 2, 1024) + salt, root, 258, bytes(16),
+    yield ring("passphrase", b"\x01" + struct.pack(">II", 2, 1024) + salt, root, 258,
                b"") | {"passphrase": passphrase, "root": root.hex()}
+    root, anchor = fixed("root"), {"id": uuid("anchor"), "secret": fixed("anchor")}
+    file = b"CVANCH1\n" + raw(anchor["id"]) + raw(TENANT) + anchor["secret"]
+    yield ring("anchored", bytes(25), root, 3, b"", anchor) | {
+        "root": root.hex(), "anchor": file.hex()}
 
 
 print(json.dumps({

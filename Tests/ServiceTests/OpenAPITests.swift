@@ -49,7 +49,8 @@ struct OpenAPIDescription {
           + HealthRoutes(
             vault: service.vault, intakes: [], sinks: [], metrics: MetricsRegistry()
           ).routes
-          + IntakeRoutes(vault: service.vault, intakes: []).routes)
+          + IntakeRoutes(vault: service.vault, intakes: []).routes
+          + KeyRoutes(vault: service.vault).routes)
       var documented: Set<String> = []
       for operation in description.operations {
         let path = OpenAPIDescription.example(operation.path)

@@ -49,7 +49,9 @@ enum PolicyFiles {
     .auditor: [.readAudit],
     .recordsManager: [],
     .operator: [.createCall, .listCalls, .storeRecording, .storeTranscript, .readMetrics],
-    .administrator: [.listCalls, .createToken, .listTokens, .revokeToken, .readMetrics, .seal],
+    .administrator: [
+      .listCalls, .createToken, .listTokens, .revokeToken, .readMetrics, .seal, .manageKeys,
+    ],
     .service: [],
   ]
 

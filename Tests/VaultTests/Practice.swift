@@ -25,7 +25,7 @@ final class Practice: Sendable {
   private init(
     folder: URL, tenant: Identifier, custodian: MemoryCustodian, ring: MemoryRingStore,
     configuration: VaultConfiguration?, inspector: CountingInspector,
-    objectsOn files: any FileSystem = LinuxFileSystem()
+    objectsOn files: any FileSystem = LinuxFileSystem(), home: KeyHome
   ) async throws {
     self.folder = folder
     self.tenant = tenant
@@ -37,7 +37,8 @@ final class Practice: Sendable {
     try FileManager.default.createDirectory(
       atPath: layout.objects, withIntermediateDirectories: true)
     blobs = try FileBlobStore(root: layout.objects, on: files)
-    keys = try KeyRing.open(custodian: custodian, store: ring)
+    keys = try KeyRing.open(
+      custodian: custodian, store: ring, copies: home.copies, anchors: home.anchors)
     let origin = "vault.example.org/callvault"
     var settings = LogConfiguration(
       origin: origin, tenant: tenant, node: try #require(NodeName("test")),
@@ -50,18 +51,21 @@ final class Practice: Sendable {
     vault = try await Vault.open(
       configuration ?? VaultConfiguration(tenant: tenant, administrator: 1000),
       policy: try PolicyFiles.access(), retention: try PolicyFiles.retention(), catalog: catalog,
-      blobs: blobs, log: log, keys: keys, inspector: inspector, clock: clock)
+      blobs: blobs, log: log, keys: keys, inspector: inspector, clock: clock,
+      keyStorage: home.storage)
+    self.home = home
     self.custodian = custodian
     self.ring = ring
   }
-  private let custodian: MemoryCustodian
-  private let ring: MemoryRingStore
+  let custodian: MemoryCustodian
+  let ring: MemoryRingStore
+  let home: KeyHome
 
   /// A practice that opens today.
   static func new(
     _ configure: (inout VaultConfiguration) -> Void = { _ in },
     inspector: CountingInspector = CountingInspector(),
-    objectsOn files: any FileSystem = LinuxFileSystem()
+    objectsOn files: any FileSystem = LinuxFileSystem(), home: KeyHome = KeyHome()
   ) async throws -> Practice {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "callvault-\(UUID().uuidString)")
@@ -70,20 +74,25 @@ final class Practice: Sendable {
     let custodian = try MemoryCustodian()
     let ring = MemoryRingStore()
     _ = try KeyRing.create(
-      tenant: tenant, custodian: custodian, store: ring,
-      at: Timestamp(milliseconds: 1_795_188_000_000))
+      tenant: tenant, custodian: custodian, store: ring, copies: home.copies,
+      anchors: home.anchors, at: Timestamp(milliseconds: 1_795_188_000_000))
     var configuration = VaultConfiguration(tenant: tenant, administrator: 1000)
     configure(&configuration)
     return try await Practice(
       folder: folder, tenant: tenant, custodian: custodian, ring: ring,
-      configuration: configuration, inspector: inspector, objectsOn: files)
+      configuration: configuration, inspector: inspector, objectsOn: files, home: home)
   }
 
   /// The same folder after a stop without warning.
   func restarted() async throws -> Practice {
+    try await reopened(folder, home)
+  }
+
+  /// A folder of this practice, wherever it was copied, with its keys.
+  func reopened(_ folder: URL, _ home: KeyHome) async throws -> Practice {
     try await Practice(
       folder: folder, tenant: tenant, custodian: custodian, ring: ring,
-      configuration: vault.configuration, inspector: inspector)
+      configuration: vault.configuration, inspector: inspector, home: home)
   }
 
   func remove() {
@@ -173,6 +182,13 @@ final class Practice: Sendable {
     try await body()
     return try await entries(from: Int64(start))
   }
+}
+
+/// Where else keys lie.
+struct KeyHome: Sendable {
+  var copies: [any KeyRingStore] = []
+  var anchors: [any RingAnchorStore] = []
+  var storage = KeyStorage()
 }
 
 /// A key file that is no file.

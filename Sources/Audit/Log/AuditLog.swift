@@ -293,7 +293,7 @@ public actor AuditLog {
     return Receipt(
       position: staged.position, entryID: entry.id, time: entry.time, action: entry.action,
       phase: entry.phase, outcome: entry.outcome, principal: entry.actor.id,
-      objects: entry.objects, parts: entry.parts)
+      objects: entry.objects, parts: entry.parts, batch: entry.batch)
   }
 
   /// Stages an entry as soon as its subjects' counts are known and the journal has room for it.

@@ -17,10 +17,12 @@ public struct Receipt: ~Copyable, Sendable {
   let principal: Identifier
   let objects: [Identifier]
   let parts: [PartName]
+  let batch: BatchMark?
 
   init(
     position: LogPosition, entryID: Identifier, time: Timestamp, action: Action, phase: Phase,
-    outcome: OutcomeCode?, principal: Identifier, objects: [Identifier], parts: [PartName]
+    outcome: OutcomeCode?, principal: Identifier, objects: [Identifier], parts: [PartName],
+    batch: BatchMark? = nil
   ) {
     self.position = position
     self.entryID = entryID
@@ -31,6 +33,7 @@ public struct Receipt: ~Copyable, Sendable {
     self.principal = principal
     self.objects = objects
     self.parts = parts
+    self.batch = batch
   }
 
   /// The entry's index, counted from 0.
@@ -69,7 +72,20 @@ public struct Receipt: ~Copyable, Sendable {
     }
     return SpentReceipt(
       position: position, entryID: entryID, operation: action, principal: principal,
-      objects: objects, parts: parts)
+      objects: objects, parts: parts, batch: batch)
+  }
+}
+
+/// What an entry says of a batch that is too long to name: how many, and the SHA-256 of their list.
+public struct BatchMark: Hashable, Sendable {
+  public let run: Identifier
+  public let count: Int64
+  public let digest: SHA256Digest
+
+  public init(run: Identifier, count: Int64, digest: SHA256Digest) {
+    self.run = run
+    self.count = count
+    self.digest = digest
   }
 }
 
@@ -81,10 +97,12 @@ public struct SpentReceipt: ~Copyable, Sendable {
   public let principal: Identifier
   public let objects: [Identifier]
   public let parts: [PartName]
+  /// The batch it is for, where the entry is of one.
+  public let batch: BatchMark?
 
   init(
     position: LogPosition, entryID: Identifier, operation: Action, principal: Identifier,
-    objects: [Identifier], parts: [PartName]
+    objects: [Identifier], parts: [PartName], batch: BatchMark? = nil
   ) {
     self.position = position
     self.entryID = entryID
@@ -92,6 +110,7 @@ public struct SpentReceipt: ~Copyable, Sendable {
     self.principal = principal
     self.objects = objects
     self.parts = parts
+    self.batch = batch
   }
 
   /// - Throws: ``AuditError/Code/mismatch`` unless the entry names both `object` and `part`.
@@ -99,5 +118,13 @@ public struct SpentReceipt: ~Copyable, Sendable {
     guard objects.contains(object), parts.contains(where: { $0.description == part }) else {
       throw AuditError(.mismatch, during: "checking what a receipt names")
     }
+  }
+}
+
+extension Entry {
+  /// What the entry says of a batch, if it is of one.
+  var batch: BatchMark? {
+    guard let run, let count, let digest else { return nil }
+    return BatchMark(run: run, count: count, digest: digest)
   }
 }

@@ -34,6 +34,7 @@ struct HealthRoutes: Sendable {
           .map {
             "sink \($0.offset + 1) went on behind \($0.element.status.skipped) pruned entries"
           }
+          + vault.keyTroubles.map { "\($0.place) is not as it should be" }
         if !alarms.isEmpty { document["alarms"] = .array(alarms.map { .string($0) }) }
         try await context.reply.send(reasons.isEmpty ? 200 : 503, json: document)
       },
@@ -60,6 +61,10 @@ struct HealthRoutes: Sendable {
     }
     gauge(
       "callvault_sealed", "Whether no root key is in memory.", health.isSealed ? 1 : 0)
+    gauge(
+      "callvault_key_place_troubles",
+      "Places of the key ring or its anchor that are not as they should be.",
+      Double(vault.keyTroubles.count))
     gauge("callvault_ready", "Whether requests can be served.", health.reasons.isEmpty ? 1 : 0)
     gauge("callvault_log_entries", "Durable entries of the log.", Double(health.log.size))
     gauge(

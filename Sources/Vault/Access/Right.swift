@@ -35,6 +35,8 @@ public enum Right: String, CaseIterable, Sendable {
   case readMetrics = "metrics.read"
   /// Take every key out of memory.
   case seal = "vault.seal"
+  /// Begin epochs of keys, destroy old ones, and see how keys are.
+  case manageKeys = "keys.manage"
 
   /// Whether the right lets a caller hear or read what was said, or learn who said it.
   public var isContent: Bool {
@@ -44,7 +46,7 @@ public enum Right: String, CaseIterable, Sendable {
       true
     case .createCall, .listCalls, .storeRecording, .readCiphertext, .storeTranscript, .storeNote,
       .createToken, .listTokens, .revokeToken, .readAudit, .createSubject, .linkSubject,
-      .readMetrics, .seal:
+      .readMetrics, .seal, .manageKeys:
       false
     }
   }

@@ -12,6 +12,8 @@ public struct CallKey: ~Copyable, Sendable {
   public let id: Identifier
   /// What the catalog keeps.
   public let wrapped: WrapRecord
+  /// The epoch under which it was first wrapped.
+  public let epoch: UInt32
   let tenant: Identifier
   let secret: SecretBytes
 

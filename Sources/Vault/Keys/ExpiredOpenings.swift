@@ -32,10 +32,11 @@ extension KeyRing {
   /// - Throws: ``VaultError/Code/sealed``; what the store throws.
   public func destroyOpeningKey(_ id: Identifier, at now: Timestamp) throws(VaultError) {
     try changing.withLock { (_) throws(VaultError) in
-      var state = try self.unsealed()
-      guard state.openingKey(id) != nil else { return }
-      state.removeOpeningKey(id, at: now)
-      try self.commit(&state)
+      guard try self.unsealed().openingKey(id) != nil else { return }
+      try self.rewrite(everywhere: true) { (contents, _) in
+        contents.keys.removeAll { $0.record.keyID == id }
+        contents.tombstones.append(RingContents.Tombstone(keyID: id, removed: now))
+      }
     }
   }
 }

@@ -21,12 +21,16 @@ public protocol KeyCustodian: Sendable {
   ///   custodian). A wrong passphrase gives a wrong root, which the ring notices.
   func root(for record: CustodianRecord) throws(VaultError) -> SecretBytes
 
-  /// A new root in place of the record's, for custodians that can destroy the old one.
+  /// Makes a root in place of the record's, which stays until ``destroyAll(but:)``.
   ///
-  /// - Returns: the record of the new root; nil where the root stays.
+  /// - Returns: nil where destroying a root would prove nothing, as with files: the root stays, and
+  ///   anchors are what is destroyed.
+  /// - Throws: ``VaultError/Code/unavailable``.
   func successor(of record: CustodianRecord) throws(VaultError) -> CustodianRecord?
 
-  /// Destroys every root of this vault but the record's; nothing, where nothing can be destroyed.
+  /// Destroys every root of this ring but the record's.
+  ///
+  /// - Throws: ``VaultError/Code/unavailable``; then nothing may be called erased.
   func destroyAll(but record: CustodianRecord) throws(VaultError)
 }
 

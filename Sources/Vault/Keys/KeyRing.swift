@@ -14,8 +14,10 @@ public final class KeyRing: Sendable {
   static let openingYears = 10
 
   public let tenant: Identifier
-  private let store: any KeyRingStore
-  private let state: Lock<RingState?>
+  let places: KeyPlaces
+  // Only one that destroys roots: a passphrase is not kept for as long as the ring is open.
+  let custodian: (any KeyCustodian)?
+  let state: Lock<RingState?>
   // Held while the file is replaced, so that two changes do not start from one generation.
   let changing = Lock(())
 
@@ -28,11 +30,26 @@ public final class KeyRing: Sendable {
     public let kekID: Identifier
     public let epoch: UInt32
     public let tombstones: Int
+    /// Which anchor is mixed in; nil: none.
+    public let anchor: Identifier?
+    /// The first epoch whose keys no backup can have kept; 0: none.
+    public let confinedFrom: UInt32
+    /// All key-encryption keys that are alive, oldest first.
+    public let epochs: [Epoch]
   }
 
-  private init(store: any KeyRingStore, state: RingState) {
+  /// One key-encryption key.
+  public struct Epoch: Hashable, Sendable {
+    public let id: Identifier
+    /// From 1; the newest wraps what is new.
+    public let number: UInt32
+    public let created: Timestamp
+  }
+
+  private init(_ state: RingState, places: KeyPlaces, custodian: any KeyCustodian) {
     tenant = state.contents.tenant
-    self.store = store
+    self.places = places
+    self.custodian = state.contents.custodian.destruction == .file ? nil : custodian
     self.state = Lock(state)
   }
 
@@ -40,23 +57,38 @@ public final class KeyRing: Sendable {
 
   /// Makes the keys of a new tenant and writes the ring.
   ///
+  /// - Parameters:
+  ///   - tenant: whose keys.
+  ///   - custodian: keeps the root key.
+  ///   - store: where the ring lies.
+  ///   - copies: where else it lies.
+  ///   - anchors: where its anchor lies; with none, no erasure is ever proven.
+  ///   - now: the keys' date.
+  /// - Returns: the ring, open.
   /// - Throws: ``VaultError/Code/conflict`` where a ring stands already; what custodian and store
   ///   throw.
   public static func create(
-    tenant: Identifier, custodian: any KeyCustodian, store: any KeyRingStore, at now: Timestamp
+    tenant: Identifier, custodian: any KeyCustodian, store: any KeyRingStore,
+    copies: [any KeyRingStore] = [], anchors: [any RingAnchorStore] = [], at now: Timestamp
   ) throws(VaultError) -> KeyRing {
-    guard try store.read() == nil else {
-      throw VaultError(
-        .conflict, during: "making a key ring", detail: "a key ring is there already")
+    let places = KeyPlaces(store, copies: copies, anchors: anchors)
+    for place in places.rings {
+      guard try place.read() == nil else {
+        throw VaultError(
+          .conflict, during: "making a key ring", detail: "a key ring is there already")
+      }
     }
     let record = try custodian.enrol()
     let root = SharedSecret(try custodian.root(for: record))
-    let keys = try RingKeys(root: root, generation: 1)
+    let anchor = try places.freshAnchor(for: tenant, isConfined: false)
+    let isConfined = try places.confines(record)
+    let keys = try RingKeys(root: root, anchor: anchor, generation: 1)
     let kek = KeyEncryptionKey(
       tenant: tenant, id: .random(), epoch: 1, secret: SharedSecret(try freshKey()))
     var contents = RingContents(
-      tenant: tenant, generation: 1, custodian: record, anchor: nil,
-      keks: [try keys.seal(kek, created: now)], keys: [], tombstones: [])
+      tenant: tenant, generation: 1, custodian: record, anchor: anchor?.id,
+      confinedFrom: isConfined ? 1 : 0, keks: [try keys.seal(kek, created: now)], keys: [],
+      tombstones: [])
     for use in [WrapRecord.Use.index, .signingSeed] {
       contents.keys.append(
         RingContents.Key(
@@ -69,26 +101,96 @@ public final class KeyRing: Sendable {
         record: try WrapRecord(
           try freshKey(), id: .random(), use: .opening, ownedBy: tenant, under: kek),
         created: now, label: try expiryMonth(of: now)))
-    try write(try contents.sealed(by: keys), to: store)
-    return try open(custodian: custodian, store: store)
+    try places.write(try contents.sealed(by: keys), everywhere: true)
+    return try open(custodian: custodian, store: store, copies: copies, anchors: anchors)
   }
 
-  /// Opens the ring with the custodian's root key.
+  /// Opens the ring with the custodian's root key: the newest generation, from whichever place it opens.
+  ///
+  /// Nothing is written; ``settle()`` mends places that are behind.
   ///
   /// - Throws: ``VaultError/Code/notFound`` where there is no ring, ``VaultError/Code/sealed`` where
-  ///   the root key is not to be had or another, ``VaultError/Code/tampered`` where the file was
-  ///   changed.
+  ///   the root key or the anchor is not to be had or another, ``VaultError/Code/tampered`` where the
+  ///   file was changed.
   public static func open(
-    custodian: any KeyCustodian, store: any KeyRingStore
+    custodian: any KeyCustodian, store: any KeyRingStore, copies: [any KeyRingStore] = [],
+    anchors: [any RingAnchorStore] = []
   ) throws(VaultError) -> KeyRing {
-    guard let bytes = try store.read() else {
-      throw VaultError(.notFound, during: "opening the key ring", detail: "there is no key ring")
+    let places = KeyPlaces(store, copies: copies, anchors: anchors)
+    return KeyRing(
+      try read(places, custodian: custodian), places: places, custodian: custodian)
+  }
+
+  /// The newest ring that opens, from wherever it lies.
+  ///
+  /// - Throws: as ``open(custodian:store:copies:anchors:)``.
+  static func read(
+    _ places: KeyPlaces, custodian: any KeyCustodian
+  ) throws(VaultError) -> RingState {
+    let (found, unread) = places.read()
+    var troubles = unread
+    var failure = troubles.first?.error
+    var rings: [UnverifiedRing] = []
+    for (number, bytes) in found.enumerated() {
+      guard let bytes else { continue }
+      do throws(VaultError) {
+        rings.append(try UnverifiedRing(parsing: bytes))
+      } catch {
+        failure = failure ?? error
+        troubles.append(places.ringTrouble(number, error))
+      }
     }
-    let unverified = try UnverifiedRing(parsing: bytes)
-    let root = SharedSecret(try custodian.root(for: unverified.custodian))
-    let keys = try RingKeys(root: root, generation: unverified.generation)
-    let contents = try unverified.verified(by: keys)
-    return KeyRing(store: store, state: try RingState(contents, root: root, keys: keys))
+    var roots: [(record: CustodianRecord, root: SharedSecret)] = []
+    // Never an older one: the newest may hold keys that it lacks, and the next change would replace it.
+    let newest = rings.map(\.generation).max()
+    for ring in rings where ring.generation == newest {
+      do throws(VaultError) {
+        let root: SharedSecret
+        if let known = roots.first(where: { $0.record == ring.custodian }) {
+          root = known.root
+        } else {
+          root = SharedSecret(try custodian.root(for: ring.custodian))
+          roots.append((ring.custodian, root))
+        }
+        let state = try open(ring, root: root, places: places, &troubles)
+        places.note(troubles)
+        return state
+      } catch {
+        // What the newest says is what the operator must mend.
+        failure = failure.map { $0.code == .tampered ? error : $0 } ?? error
+        troubles.append(
+          KeyPlaceTrouble(place: "ring of generation \(ring.generation)", error: error))
+      }
+    }
+    throw failure
+      ?? VaultError(.notFound, during: "opening the key ring", detail: "there is no key ring")
+  }
+
+  private static func open(
+    _ ring: UnverifiedRing, root: SharedSecret, places: KeyPlaces,
+    _ troubles: inout [KeyPlaceTrouble]
+  ) throws(VaultError) -> RingState {
+    guard let id = ring.anchor else {
+      let keys = try RingKeys(root: root, generation: ring.generation)
+      return try RingState(try ring.verified(by: keys), root: root, keys: keys)
+    }
+    let (anchors, missing) = places.candidates(id, of: ring.tenant)
+    troubles += missing
+    var failure: VaultError?
+    for anchor in anchors {
+      do throws(VaultError) {
+        let keys = try RingKeys(root: root, anchor: anchor, generation: ring.generation)
+        return try RingState(
+          try ring.verified(by: keys), root: root, anchor: anchor, keys: keys)
+      } catch {
+        failure = error
+      }
+    }
+    throw failure
+      ?? VaultError(
+        .sealed, during: "opening the key ring",
+        detail: "no configured place holds the anchor of this key ring; mount the volumes of "
+          + "`anchors` in callvault.yaml (a ring from a backup has lost its anchor for ever)")
   }
 
   /// Forgets every key: from now on content answers ``VaultError/Code/sealed``.
@@ -106,8 +208,14 @@ public final class KeyRing: Sendable {
     return Facts(
       tenant: tenant, generation: state.contents.generation, custodian: state.contents.custodian,
       kekID: state.newest.id, epoch: state.newest.epoch,
-      tombstones: state.contents.tombstones.count)
+      tombstones: state.contents.tombstones.count, anchor: state.anchor?.id,
+      confinedFrom: state.contents.confinedFrom,
+      epochs: state.contents.keks.map { Epoch(id: $0.id, number: $0.epoch, created: $0.created) }
+        .sorted { $0.number < $1.number })
   }
+
+  /// What is wrong with the places of ring and anchor, as last seen.
+  public var troubles: [KeyPlaceTrouble] { places.troubles }
 
   // MARK: calls
 
@@ -120,7 +228,9 @@ public final class KeyRing: Sendable {
     let id = Identifier.random()
     let wrapped = try WrapRecord(
       secret, id: id, use: .call, ownedBy: call, under: state.newest)
-    return CallKey(call: call, id: id, wrapped: wrapped, tenant: tenant, secret: secret)
+    return CallKey(
+      call: call, id: id, wrapped: wrapped, epoch: state.newest.epoch, tenant: tenant,
+      secret: secret)
   }
 
   /// Unwraps a call's key and derives the key of one part from it, against the receipt of the entry
@@ -162,6 +272,15 @@ public final class KeyRing: Sendable {
     return try PartKey(
       derivedFrom: secret, id: record.keyID, at: address,
       mayLeave: spent.operation.givesKeysAway)
+  }
+
+  /// The key of one part, for ``KeyBatch``, which lends it to nobody.
+  func batchKey(
+    at address: PartAddress, wrapped: [UInt8]
+  ) throws(VaultError) -> PartKey {
+    let record = try WrapRecord(parsing: wrapped)
+    let secret = try open(record, as: .call, ownedBy: address.call)
+    return try PartKey(derivedFrom: secret, id: record.keyID, at: address, mayLeave: false)
   }
 
   // MARK: subjects
@@ -250,6 +369,12 @@ public final class KeyRing: Sendable {
       throw VaultError(.notFound, during: "unwrapping a key that was taken away")
     }
     guard let kek = state.keks.first(where: { $0.id == record.kekID }) else {
+      guard !state.removed.contains(record.kekID) else {
+        // Read before a ratchet, and used after it: the row has another record now.
+        throw VaultError(
+          .unavailable, during: "unwrapping a key of a destroyed epoch",
+          detail: "the keys are being changed; try again")
+      }
       throw VaultError(.tampered, during: "unwrapping a key of an unknown epoch")
     }
     return try record.open(as: use, ownedBy: owner, under: kek)
@@ -263,23 +388,50 @@ public final class KeyRing: Sendable {
     }
   }
 
-  /// Writes and reads back: a ring that cannot be read is worth nothing, and this is the last
-  /// moment at which the keys are still in memory.
-  private static func write(_ bytes: [UInt8], to store: any KeyRingStore) throws(VaultError) {
-    try store.replace(with: bytes)
-    guard try store.read() == bytes else {
-      throw VaultError(.unavailable, during: "reading back the key ring")
-    }
-  }
-
   /// Writes a changed ring as the next generation, and only then lets it be used.
-  func commit(_ state: inout RingState) throws(VaultError) {
-    let generation = state.contents.generation + 1
-    let keys = try RingKeys(root: state.root, generation: generation)
-    state.contents.generation = generation
-    state.contents.keks = try state.contents.resealed(state.keks, by: keys)
-    try KeyRing.write(try state.contents.sealed(by: keys), to: store)
-    let changed = state
-    self.state.withLock { if $0 != nil { $0 = changed } }
+  ///
+  /// Whoever calls holds ``changing``.
+  ///
+  /// - Parameters:
+  ///   - everywhere: whether every place must have it.
+  ///   - fresh: what is mixed in from now on; nil: what was.
+  ///   - successor: the custodian's new root, where it has one.
+  ///   - change: what is changed; gets the keys of the new generation.
+  /// - Throws: ``VaultError/Code/conflict`` where the file would be longer than any ring may be; what
+  ///   stores throw: then what was goes on.
+  func rewrite(
+    everywhere: Bool, anchor fresh: RingAnchor? = nil,
+    successor: (record: CustodianRecord, root: SharedSecret)? = nil,
+    _ change: (inout RingContents, RingKeys) throws(VaultError) -> Void
+  ) throws(VaultError) {
+    let old = try unsealed()
+    let anchor = fresh ?? old.anchor
+    let root = successor?.root ?? old.root
+    var contents = old.contents
+    contents.version = 2
+    contents.generation += 1
+    contents.anchor = anchor?.id
+    if let successor { contents.custodian = successor.record }
+    let keys = try RingKeys(root: root, anchor: anchor, generation: contents.generation)
+    contents.keks = try contents.resealed(old.keks, by: keys)
+    try change(&contents, keys)
+    let limit = UnverifiedRing.largestCount
+    guard contents.keks.count <= limit, contents.keys.count <= limit,
+      contents.tombstones.count <= limit
+    else {
+      throw VaultError(
+        .conflict, during: "changing the key ring",
+        detail: "the key ring is full; run callvault keys ratchet, which makes room")
+    }
+    let changed = try RingState(contents, root: root, anchor: anchor, keys: keys)
+    do throws(VaultError) {
+      try places.write(try contents.sealed(by: keys), everywhere: everywhere)
+    } catch {
+      places.putBack(
+        try old.contents.sealed(
+          by: RingKeys(root: old.root, anchor: old.anchor, generation: old.contents.generation)))
+      throw error
+    }
+    state.withLock { if $0 != nil { $0 = changed } }
   }
 }

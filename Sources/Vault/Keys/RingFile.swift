@@ -27,12 +27,16 @@ struct RingContents: Equatable, Sendable {
     let removed: Timestamp
   }
 
+  /// 1 or 2, as the file that was read; what is written from now on is 2.
+  var version: UInt8 = 2
   let tenant: Identifier
   /// From 1, raised at every change of the file.
   var generation: UInt64
-  let custodian: CustodianRecord
+  var custodian: CustodianRecord
   /// Which anchor was mixed in; nil: none yet.
-  let anchor: Identifier?
+  var anchor: Identifier?
+  /// The first epoch whose keys were never in a ring that a backup and the root key open; 0: none.
+  var confinedFrom: UInt32 = 0
   var keks: [SealedKEK]
   var keys: [Key]
   var tombstones: [Tombstone]
@@ -42,9 +46,10 @@ struct RingContents: Equatable, Sendable {
 /// be used, to find the root key.
 struct UnverifiedRing: Sendable {
   static let largestFile = 4 << 20
-  static let magic = Array("CVRING1\n".utf8)
+  /// `CVRING` ‖ version ‖ line end.
+  static let magic = Array("CVRING".utf8)
   private static let largestReference = 1024
-  private static let largestCount = 16_384
+  static let largestCount = 16_384
   static let checkByteCount = 16
   static let codeByteCount = 32
 
@@ -55,17 +60,21 @@ struct UnverifiedRing: Sendable {
 
   var custodian: CustodianRecord { contents.custodian }
   var generation: UInt64 { contents.generation }
+  var anchor: Identifier? { contents.anchor }
+  var tenant: Identifier { contents.tenant }
 
   /// Parses a ring file.
   ///
   /// Storage is not trusted: whatever `bytes` holds, this returns or throws, and never traps; costs
   /// that the file asks of the custodian are bounded here.
   ///
-  /// - Throws: ``VaultError/Code/tampered`` where the bytes are not a ring of version 1.
+  /// - Throws: ``VaultError/Code/tampered`` where the bytes are not a ring of version 1 or 2.
   init(parsing bytes: [UInt8]) throws(VaultError) {
     guard bytes.count <= UnverifiedRing.largestFile else { throw UnverifiedRing.damaged }
     var reader = RingReader(bytes)
-    guard try reader.take(8) == UnverifiedRing.magic else {
+    let mark = try reader.take(8)
+    let version = mark[6] &- 0x30
+    guard mark.starts(with: UnverifiedRing.magic), (1...2).contains(version), mark[7] == 0x0A else {
       throw VaultError(
         .tampered, during: "reading the key ring", detail: "the file is not a key ring")
     }
@@ -78,6 +87,7 @@ struct UnverifiedRing: Sendable {
     guard anchor != nil || anchorBytes.allSatisfy({ $0 == 0 }) else {
       throw UnverifiedRing.damaged
     }
+    let confinedFrom = try version == 1 ? 0 : reader.integer(UInt32.self)
     let check = try reader.take(UnverifiedRing.checkByteCount)
 
     var keks: [RingContents.SealedKEK] = []
@@ -111,8 +121,8 @@ struct UnverifiedRing: Sendable {
     guard reader.isAtEnd else { throw UnverifiedRing.damaged }
     self.check = check
     contents = RingContents(
-      tenant: tenant, generation: generation, custodian: custodian, anchor: anchor, keks: keks,
-      keys: keys, tombstones: tombstones)
+      version: version, tenant: tenant, generation: generation, custodian: custodian,
+      anchor: anchor, confinedFrom: confinedFrom, keks: keks, keys: keys, tombstones: tombstones)
   }
 
   /// The contents, once the root key has vouched for them.
@@ -170,7 +180,7 @@ struct UnverifiedRing: Sendable {
 extension RingContents {
   /// The file's bytes under these keys, which must be those of ``generation``.
   func sealed(by ringKeys: RingKeys) throws(VaultError) -> [UInt8] {
-    var bytes = UnverifiedRing.magic
+    var bytes = UnverifiedRing.magic + [0x30 + version, 0x0A]
     append(generation, to: &bytes)
     bytes += tenant.bytes
     bytes += [custodian.kind.rawValue, custodian.destruction.rawValue]
@@ -186,6 +196,7 @@ extension RingContents {
     append(UInt16(custodian.reference.count), to: &bytes)
     bytes += custodian.reference
     bytes += anchor?.bytes ?? [UInt8](repeating: 0, count: 16)
+    if version > 1 { append(confinedFrom, to: &bytes) }
     bytes += ringKeys.check
     append(UInt16(keks.count), to: &bytes)
     for kek in keks {
@@ -223,13 +234,17 @@ struct RingKeys: Sendable {
   ///
   /// - Throws: ``VaultError/Code/unavailable`` when the library fails.
   init(
-    root: SharedSecret, anchor: [UInt8] = [], generation: UInt64
+    root: SharedSecret, anchor: RingAnchor? = nil, generation: UInt64
   ) throws(VaultError) {
     do throws(CryptographyError) {
       let ring = try root.withSecret { (root) throws(CryptographyError) in
-        try HKDFSHA256.derive(
-          input: root, salt: anchor, info: Array("callvault/ring/v1|gen=\(generation)".utf8),
-          count: 32)
+        let info = Array("callvault/ring/v1|gen=\(generation)".utf8)
+        guard let anchor else {
+          return try HKDFSHA256.derive(input: root, salt: [], info: info, count: 32)
+        }
+        return try anchor.secret.withSecret { (salt) throws(CryptographyError) in
+          try HKDFSHA256.derive(input: root, salt: salt, info: info, count: 32)
+        }
       }
       let derive = { (name: String, count: Int) throws(CryptographyError) in
         try HKDFSHA256.derive(input: ring, salt: [], info: Array(name.utf8), count: count)

@@ -8,8 +8,10 @@ struct RingState: Sendable {
     let secret: SharedSecret
   }
 
-  var contents: RingContents
+  let contents: RingContents
   let root: SharedSecret
+  /// What is mixed into the ring key; nil: nothing yet.
+  let anchor: RingAnchor?
   let keks: [KeyEncryptionKey]
   /// The newest epoch wraps what is new.
   let newest: KeyEncryptionKey
@@ -17,15 +19,17 @@ struct RingState: Sendable {
   let indexKeys: [LiveKey]
   let signingSeed: SharedSecret
   /// Keys that were taken away and must not come back with a backup.
-  private(set) var removed: Set<Identifier>
-  private var openingKeys: [Identifier: LiveKey]
-  private var openingKeyByMonth: [String: Identifier]
+  let removed: Set<Identifier>
+  private let openingKeys: [Identifier: LiveKey]
+  private let openingKeyByMonth: [String: Identifier]
 
   /// Unwraps the tenant's keys.
   ///
   /// - Throws: ``VaultError/Code/tampered`` where a key does not open, or one that must be there is
   ///   not.
-  init(_ contents: RingContents, root: SharedSecret, keys: RingKeys) throws(VaultError) {
+  init(
+    _ contents: RingContents, root: SharedSecret, anchor: RingAnchor? = nil, keys: RingKeys
+  ) throws(VaultError) {
     var keks: [KeyEncryptionKey] = []
     for kek in contents.keks {
       keks.append(try keys.open(kek, tenant: contents.tenant))
@@ -58,6 +62,7 @@ struct RingState: Sendable {
     self.openingKeys = openingKeys
     self.openingKeyByMonth = openingKeyByMonth
     self.root = root
+    self.anchor = anchor
     self.keks = keks
     self.newest = newest
     signingSeed = seed
@@ -67,24 +72,6 @@ struct RingState: Sendable {
 
   func openingKey(expiring month: String) -> LiveKey? {
     openingKeyByMonth[month].flatMap { openingKeys[$0] }
-  }
-
-  /// Adds an opening key that is not yet durable.
-  mutating func add(
-    _ key: LiveKey, wrapped record: WrapRecord, expiring month: String, at now: Timestamp
-  ) {
-    contents.keys.append(RingContents.Key(record: record, created: now, label: month))
-    openingKeys[key.id] = key
-    openingKeyByMonth[month] = key.id
-  }
-
-  /// Takes an opening key away for ever.
-  mutating func removeOpeningKey(_ id: Identifier, at now: Timestamp) {
-    contents.keys.removeAll { $0.record.keyID == id }
-    contents.tombstones.append(RingContents.Tombstone(keyID: id, removed: now))
-    removed.insert(id)
-    openingKeys[id] = nil
-    openingKeyByMonth = openingKeyByMonth.filter { $0.value != id }
   }
 }
 

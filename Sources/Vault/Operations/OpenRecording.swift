@@ -116,9 +116,14 @@ extension Vault {
         guard source.length == recording.plaintextLength else {
           throw VaultError(.tampered, during: "opening a recording")
         }
+        let (allowed, keys, keyID) = (self.stillAllowed(caller), self.keys, call.keyID)
         return RecordingReader(
           RecordingFacts(recording), logIndex: index, source: source, streams: self.streams,
-          stillAllowed: self.stillAllowed(caller))
+          stillAllowed: { () throws(VaultError) in
+            try allowed()
+            // Purged while it is being read.
+            try keys.checkAlive(keyID)
+          })
       } catch {
         await object.close()
         throw error

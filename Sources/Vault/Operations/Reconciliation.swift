@@ -13,6 +13,10 @@ extension Vault {
     public var presumedDisclosed = 0
     /// Other intents a crash cut off: closed as interrupted.
     public var interrupted = 0
+    /// Keys that a catalog older than a ratchet was given anew.
+    public var rekeyed = 0
+    /// Purged calls that came back with an older catalog: gone again.
+    public var removedAgain = 0
   }
 
   /// Brings the catalog and the log together after a stop of any kind, before anything is served.
@@ -22,10 +26,17 @@ extension Vault {
   ///   ``VaultError/Code/tampered`` if the catalog was written under another log, or under a longer one.
   func reconcile() async throws(VaultError) -> Reconciliation {
     var result = Reconciliation()
-    let settlement = CatalogSettlement(catalog: catalog, blobs: blobs, log: log)
+    try await checkRing()
+    let settlement = CatalogSettlement(catalog: catalog, blobs: blobs, log: log) {
+      [keys, now] (key) throws(VaultError) in try keys.bury([key], at: now, everywhere: false)
+    }
     try await settlement.compare()
     (result.completed, result.dropped) = try await settlement.settlePending()
+    try await restoreKeys(&result)
+    // What is wrong with places is in the health, and does not stop a start.
+    try keys.settle()
     try await closeIntents(&result)
+    _ = try await finishRatchet(by: systemActor, closing: nil)
     return result
   }
 
@@ -34,7 +45,9 @@ extension Vault {
     for intent in log.unfinishedIntents {
       let entry = intent.entry
       let outcome = Self.outcome(interrupting: entry.action)
-      if outcome == .presumed, entry.action != .logPrune, entry.action != .keyDestroy {
+      if outcome == .presumed, entry.action != .logPrune, entry.action != .keyDestroy,
+        entry.action != .keyRotate
+      {
         result.presumedDisclosed += 1
         counters.count(.presumedDisclosed)
       } else {
@@ -58,7 +71,7 @@ extension Vault {
       .search:
       .presumed
     // What was to go may be gone; what is left of it goes by itself, or the next time.
-    case .logPrune, .keyDestroy: .presumed
+    case .logPrune, .keyDestroy, .keyRotate: .presumed
     default: .failed
     }
   }

@@ -63,8 +63,8 @@ extension Vault {
       id: id, subject: SubjectRow(id: id, wrappedKey: subject.wrapped.encoded), created: now,
       started: started, direction: new.direction ?? .inbound,
       source: new.source, location: new.location, callExtension: new.callExtension,
-      keyID: key.id, wrappedKey: key.wrapped.encoded, details: sealed, detailsGeneration: 1,
-      recordingNumbers: 0)
+      keyID: key.id, wrappedKey: key.wrapped.encoded, keyEpoch: key.epoch, details: sealed,
+      detailsGeneration: 1, recordingNumbers: 0)
     try await checked(&draft) { _ throws(VaultError) in
       try await self.settleLate()
       try await self.catalog.insert(row, tokens: tokens, since: await self.logSize)

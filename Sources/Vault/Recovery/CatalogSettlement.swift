@@ -1,13 +1,25 @@
 public import Audit
-import Encoding
+public import Encoding
 
 /// Brings a catalog in line with the log that it belongs to, whether or not that log goes on.
 public struct CatalogSettlement: Sendable {
   private let catalog: any Catalog
   private let blobs: any BlobStore
   private let log: any ReadableLog
+  private let bury: @Sendable (Identifier) throws(VaultError) -> Void
 
-  public init(catalog: any Catalog, blobs: any BlobStore, log: any ReadableLog) {
+  /// - Parameters:
+  ///   - catalog: which is to agree with the log.
+  ///   - blobs: holds its objects.
+  ///   - log: what happened.
+  ///   - bury: takes the key of a purged call away; without keys it is done by whoever has them.
+  public init(
+    catalog: any Catalog, blobs: any BlobStore, log: any ReadableLog,
+    bury: @escaping @Sendable (Identifier) throws(VaultError) -> Void = {
+      (_) throws(VaultError) in
+    }
+  ) {
+    self.bury = bury
     self.catalog = catalog
     self.blobs = blobs
     self.log = log
@@ -41,6 +53,7 @@ public struct CatalogSettlement: Sendable {
         return
       }
       for row in Self.rows(of: entry) {
+        if row.kind == .purge, try await self.replay(row, entry, logged.bytes) { continue }
         guard try await self.catalog.contains(row) else {
           throw VaultError(
             .behindLog, during: "comparing catalog and log",
@@ -83,7 +96,11 @@ public struct CatalogSettlement: Sendable {
       }
       for row in pending {
         if let position = positions[row.row] {
-          try await catalog.confirm(row.row, at: position)
+          if row.row.kind == .purge {
+            try await completePurge(of: row.row.id, at: position)
+          } else {
+            try await catalog.confirm(row.row, at: position)
+          }
           settled.completed += 1
         } else {
           try await catalog.dropPending(row.row)
@@ -92,6 +109,32 @@ public struct CatalogSettlement: Sendable {
         }
       }
     }
+  }
+
+  /// Purges what the log says was purged, in a catalog that was brought back from before it.
+  ///
+  /// - Returns: whether the catalog knows of the purge now.
+  private func replay(
+    _ row: RowReference, _ entry: Entry, _ bytes: [UInt8]
+  ) async throws(VaultError) -> Bool {
+    guard try await !catalog.contains(row), try await catalog.call(row.id) != nil else {
+      return false
+    }
+    try await catalog.insertPurge(of: row.id, at: entry.time, since: entry.index)
+    try await completePurge(
+      of: row.id,
+      at: LogPosition(index: entry.index, leafHash: MerkleTree.leafHash(bytes)))
+    return true
+  }
+
+  /// Goes on with a purge whose entry is durable.
+  private func completePurge(
+    of call: Identifier, at position: LogPosition
+  ) async throws(VaultError) {
+    if let row = try await catalog.call(call) { try bury(row.keyID) }
+    let objects = try await catalog.blobs(of: call)
+    try await catalog.confirm(RowReference(.purge, call), at: position)
+    for object in objects { try await blobs.remove(object) }
   }
 
   /// Every entry from `start` on with one of these actions, in order.
@@ -119,6 +162,7 @@ public struct CatalogSettlement: Sendable {
     [
       .callCreated, .recordingStored, .transcriptStored, .noteStored, .subjectCreated,
       .subjectLinked, .subjectUnlinked, .personCreated, .authTokenCreated, .authTokenRevoked,
+      .recordingPurged,
     ]
   }
 
@@ -135,6 +179,7 @@ public struct CatalogSettlement: Sendable {
     case .subjectLinked: entry.objects.dropFirst().prefix(1).map { RowReference(.link, $0) }
     case .personCreated: entry.objects.prefix(1).map { RowReference(.identity, $0) }
     case .authTokenCreated: entry.objects.prefix(1).map { RowReference(.token, $0) }
+    case .recordingPurged: entry.objects.prefix(1).map { RowReference(.purge, $0) }
     default: []
     }
   }

@@ -161,6 +161,84 @@ public protocol Catalog: Sendable {
   /// - Throws: ``VaultError/Code/tampered`` if the catalog knows of another number.
   func beginLog(after number: Int64, endingTokensAt time: Timestamp?) async throws(VaultError)
 
+  // MARK: Keys
+
+  /// How many wrapped keys hang on each key-encryption key, by its id's bytes.
+  func wrappedKeyCounts() async throws(VaultError) -> [[UInt8]: Int64]
+
+  /// The key-encryption keys that wrapped keys hang on, by their ids' bytes; costs no more for more rows.
+  func keksInUse() async throws(VaultError) -> [[UInt8]]
+
+  /// Wrapped keys of calls and subjects, pending rows included, that hang on one of these
+  /// key-encryption keys, in order of owner and id and after `cursor`; at most `limit`.
+  func wrappedKeys(
+    under keks: [Identifier], after cursor: WrappedKeyRow?, limit: Int
+  ) async throws(VaultError) -> [WrappedKeyRow]
+
+  /// All wrapped keys, in order of owner and id and after `cursor`; at most `limit`.
+  func wrappedKeys(
+    after cursor: WrappedKeyRow?, limit: Int
+  ) async throws(VaultError) -> [WrappedKeyRow]
+
+  /// Replaces each record that is still the old one; whoever changed or went meanwhile stays as it is.
+  ///
+  /// - Returns: how many were replaced.
+  func rewrap(_ keys: [RewrappedKey]) async throws(VaultError) -> Int
+
+  /// Gives rows that hang on one of these key-encryption keys the record given for them, whatever
+  /// theirs is; others stay.
+  ///
+  /// - Returns: how many were replaced.
+  func adopt(
+    _ rows: [WrappedKeyRow], from keks: [Identifier]
+  ) async throws(VaultError) -> Int
+
+  /// The calls, pending or live, with one of these call keys.
+  func calls(withKeys keys: [Identifier]) async throws(VaultError) -> [Identifier]
+
+  /// Lets nothing be wrapped by these key-encryption keys any more, in the transaction that sees that
+  /// nothing is.
+  ///
+  /// From then on a row whose key hangs on one of them is refused as ``VaultError/Code/unavailable``.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` if a row still names one.
+  func retire(_ keks: [RetiredKEK]) async throws(VaultError)
+
+  /// Key-encryption keys that were retired, oldest epoch first.
+  func retiredKEKs() async throws(VaultError) -> [RetiredKEK]
+
+  /// Notes that retired key-encryption keys are destroyed, and with them the purged calls that hung on
+  /// them: proven for those whose key was first wrapped in `provenFrom` or later; 0: for none.
+  ///
+  func noteDestroyed(
+    _ keks: [Identifier], at time: Timestamp, provenFrom: UInt32, position: LogPosition
+  ) async throws(VaultError)
+
+  // MARK: Purging
+
+  /// Inserts a pending purge: nothing of the call has gone yet. Its row is ``RowKind/purge`` with the
+  /// call's id; ``confirm(_:at:)`` removes everything of the call.
+  ///
+  /// - Throws: ``VaultError/Code/notFound`` if there is no such live call;
+  ///   ``VaultError/Code/conflict`` if something of it waits for its entry, or it was purged before.
+  func insertPurge(
+    of call: Identifier, at time: Timestamp, since size: Int64
+  ) async throws(VaultError)
+
+  /// The objects of a call's recordings, pending or live.
+  func blobs(of call: Identifier) async throws(VaultError) -> [BlobName]
+
+  /// A purged call; nil also while the purge is pending.
+  func purgedCall(_ call: Identifier) async throws(VaultError) -> PurgedCallRow?
+
+  /// Purged calls that are not erased yet, in order of id and after `cursor`; at most `limit`.
+  func purgedCalls(
+    after cursor: Identifier?, limit: Int
+  ) async throws(VaultError) -> [PurgedCallRow]
+
+  /// How many purged calls are not erased yet, erased, and proven so.
+  func purgeCounts() async throws(VaultError) -> PurgeCounts
+
   // MARK: Policies
 
   /// Keeps the bytes of a policy file under their hash; one that is kept stays.
@@ -234,11 +312,15 @@ public enum CatalogFact: String, Sendable, CaseIterable {
   case administrator
   /// How many logs came before the present one, in decimal; absent: none.
   case earlierLogs = "earlier-logs"
+  /// When the last ratchet began, in decimal milliseconds since 1970.
+  case ratchet
 }
 
 /// The tables whose rows wait for an entry.
 public enum RowKind: String, Sendable, CaseIterable {
   case call, recording, transcript, note, patient, link, identity, token
+  /// The purge of a call; its id is the call's.
+  case purge
 }
 
 /// A row, wherever it lies.
@@ -287,5 +369,21 @@ public struct CatalogCounts: Sendable, Equatable {
     self.notes = notes
     self.plaintextBytes = plaintextBytes
     self.ciphertextBytes = ciphertextBytes
+  }
+}
+
+/// Purged calls by how far they are.
+public struct PurgeCounts: Sendable, Equatable {
+  /// Access removed, and no more.
+  public var waiting: Int64
+  /// Their keys were destroyed, as far as this machine goes.
+  public var erased: Int64
+  /// Of these, cryptographically erased in backups too.
+  public var proven: Int64
+
+  public init(waiting: Int64, erased: Int64, proven: Int64) {
+    self.waiting = waiting
+    self.erased = erased
+    self.proven = proven
   }
 }

@@ -55,6 +55,8 @@ public struct CallRow: Sendable, Equatable {
   /// The call key's id and its wrap record.
   public let keyID: Identifier
   public let wrappedKey: [UInt8]
+  /// The epoch under which the call key was wrapped first; 0: unknown.
+  public let keyEpoch: UInt32
   /// The sealed ``CallDetails``, an object of 4 KiB segments, and how often it was rewritten, from 1.
   public let details: [UInt8]
   public let detailsGeneration: Int
@@ -65,8 +67,8 @@ public struct CallRow: Sendable, Equatable {
     id: Identifier, subject: SubjectRow, patient: SubjectRow? = nil, created: Timestamp,
     started: OffsetTime, direction: Direction, source: String, location: String?,
     callExtension: String?,
-    keyID: Identifier, wrappedKey: [UInt8], details: [UInt8], detailsGeneration: Int,
-    recordingNumbers: Int
+    keyID: Identifier, wrappedKey: [UInt8], keyEpoch: UInt32 = 0, details: [UInt8],
+    detailsGeneration: Int, recordingNumbers: Int
   ) {
     self.id = id
     self.subject = subject
@@ -79,6 +81,7 @@ public struct CallRow: Sendable, Equatable {
     self.callExtension = callExtension
     self.keyID = keyID
     self.wrappedKey = wrappedKey
+    self.keyEpoch = keyEpoch
     self.details = details
     self.detailsGeneration = detailsGeneration
     self.recordingNumbers = recordingNumbers

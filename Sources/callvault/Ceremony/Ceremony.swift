@@ -88,7 +88,9 @@ final class Ceremony: Sendable {
   /// Has every person type their share back, and opens the ring with what was typed.
   ///
   /// - Throws: ``CommandFailure`` when a share is not typed back in three attempts, or input ends.
-  func prove(_ store: FileKeyRingStore, _ prompt: SecretPrompt, _ terminal: Terminal) throws {
+  func prove(
+    _ open: (ShareCustodian) throws -> KeyRing, _ prompt: SecretPrompt, _ terminal: Terminal
+  ) throws {
     let made = made.withLock { $0 }
     terminal.note(
       "Pages are in \(folder). Print each, give it to its keeper, and have every keeper type it back; "
@@ -98,10 +100,9 @@ final class Ceremony: Sendable {
       typed.append(
         try typedBack(share, number: place + 1, prompt, terminal))
     }
-    _ = try KeyRing.open(custodian: ShareCustodian(shares: typed), store: store)
+    _ = try open(ShareCustodian(shares: typed))
     // Any so many are enough; all of them were tried together above, and each by itself.
-    _ = try KeyRing.open(
-      custodian: ShareCustodian(shares: Array(typed.suffix(size.threshold))), store: store)
+    _ = try open(ShareCustodian(shares: Array(typed.suffix(size.threshold))))
     terminal.note("All \(size.count) shares open the key ring.")
   }
 

@@ -46,11 +46,11 @@ enum AuditRecoverCommand {
     guard MachineFacts.user == settings.administrator else {
       throw CommandFailure(.refused, "only the user who ran init may hold this ceremony")
     }
-    let ring = try KeyRing.open(
-      custodian: Unsealing.custodian(
+    let ring = try Unsealing.open(
+      layout, settings,
+      with: Unsealing.custodian(
         keys: arguments.value("keys") ?? settings.keys,
-        passphraseFile: arguments.value("passphrase-file") ?? settings.passphraseFile),
-      store: Unsealing.store(layout))
+        passphraseFile: arguments.value("passphrase-file") ?? settings.passphraseFile))
     let catalog = try SQLiteCatalog(layout.catalog)
     try await LogSwitch.finish(layout, catalog: catalog)
     let clock = SystemClock()

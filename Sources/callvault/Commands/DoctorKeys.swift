@@ -23,7 +23,7 @@ extension DoctorCommand {
     }
     place(layout, settings, keys: keys, keeper, &findings)
     do {
-      guard try keeper.openIfThere() != nil else {
+      guard let ring = try keeper.openIfThere() else {
         findings.append(
           keeper.kind == .shares
             ? Finding("key ring", .good, "its root key is with the keepers of its shares")
@@ -31,6 +31,19 @@ extension DoctorCommand {
         return
       }
       findings.append(Finding("key ring", .good, "the root key opens it"))
+      for trouble in ring.troubles {
+        findings.append(
+          Finding(
+            "key ring", .red,
+            "\(trouble.place): \(trouble.error.detail ?? "\(trouble.error)")",
+            "mount its volume; a start mends it"))
+      }
+      findings.append(
+        try ring.unprovenReason().map {
+          Finding(
+            "erasure", .warning, "not proven: \($0)",
+            "set `anchors` below `keys` in callvault.yaml to two small volumes of their own")
+        } ?? Finding("erasure", .good, "anchors lie in two places or more"))
     } catch {
       switch error.code {
       case .tampered:

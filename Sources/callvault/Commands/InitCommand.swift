@@ -20,6 +20,10 @@ enum InitCommand {
         "root-key", "FILE",
         "where the log's own root key goes, to be taken off the machine; KEYS/log-root.key if not given"
       ),
+      .value(
+        "anchor", "DIR", "a folder on a small volume that no backup reads; give two or more",
+        repeated: true),
+      .value("ring-copy", "DIR", "where the key ring lies besides", repeated: true),
       .value("passphrase-file", "FILE", "derive the root key from this file's first line instead"),
       .value(
         "ceremony", "M-of-N", "share the root key out among N persons, any M of whom open the vault"
@@ -86,10 +90,12 @@ enum InitCommand {
     } catch {
       throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
     }
+    let anchors = try arguments.all("anchor").map(absolutePath)
+    let copies = try arguments.all("ring-copy").map(absolutePath)
     do {
       return try await make(
         layout, host: host, keys: keys, rootKey: rootKey, passphraseFile: passphraseFile,
-        token: token, ceremony: ceremony, telling: terminal)
+        token: token, ceremony: ceremony, anchors: anchors, copies: copies, telling: terminal)
     } catch {
       // The place was empty, so whatever is in it now was begun here; deleting a key by itself is
       // nothing a program should do.
@@ -102,7 +108,8 @@ enum InitCommand {
 
   private static func make(
     _ layout: StorageLayout, host: String, keys: String, rootKey: String,
-    passphraseFile: String?, token: TokenSettings?, ceremony: Ceremony?,
+    passphraseFile: String?, token: TokenSettings?, ceremony: Ceremony?, anchors: [String],
+    copies: [String],
     telling terminal: Terminal
   ) async throws -> Int32 {
     let root = layout.root
@@ -119,7 +126,8 @@ enum InitCommand {
       tenant: .random(), origin: host + "/callvault", administrator: MachineFacts.user,
       hosts: host == "localhost"
         ? ["localhost", "127.0.0.1", "::1"] : ["localhost", "127.0.0.1", "::1", host],
-      keys: try absolutePath(keys), passphraseFile: passphraseFile, token: token)
+      keys: try absolutePath(keys), passphraseFile: passphraseFile, token: token,
+      anchors: anchors, copies: copies)
     for folder in [layout.policies, layout.objects, layout.root + "/run"] {
       try Directory.make(folder, below: root, on: files)
     }
@@ -137,9 +145,12 @@ enum InitCommand {
       }
     let ring = try KeyRing.create(
       tenant: settings.tenant, custodian: custodian,
-      store: Unsealing.store(layout),
+      store: Unsealing.store(layout), copies: settings.keyPlaces.copyStores(),
+      anchors: settings.keyPlaces.anchorStores(layout),
       at: Timestamp(milliseconds: SystemClock().read().milliseconds))
-    try ceremony?.prove(Unsealing.store(layout), SecretPrompt(terminal: terminal), terminal)
+    try ceremony?.prove(
+      { try Unsealing.open(layout, settings, with: $0) }, SecretPrompt(terminal: terminal),
+      terminal)
     let logRoot = try LogRootFile.make(rootKey, for: settings.origin, in: layout)
     // Opening it once writes the genesis of the log; closing it, log.stop.
     let opened = try await OpenedVault(root: root, lock: lock, settings: settings, ring: ring)
@@ -164,6 +175,10 @@ enum InitCommand {
       "Take \(rootKey) off this machine: it vouches for the log's daily keys, and nothing here needs "
         + "it before next year.")
     if passphraseFile == nil, token == nil, ceremony == nil { warn(layout, settings, terminal) }
+    if let why = try ring.unprovenReason() {
+      terminal.note(
+        "Erasure will not be proven: \(why). Give two volumes of their own with --anchor.")
+    }
     terminal.result(
       "origin        \(settings.origin)\nverifier key  \(verifierKey)\n"
         + "root key      \(rootVerifierKey)\n\n"

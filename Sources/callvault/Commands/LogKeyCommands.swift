@@ -2,15 +2,19 @@ import Audit
 import Drivers
 import Durable
 import Encoding
+import Host
 import Vault
 
 /// `keys status`, `keys root`, `keys certify`: the keys that sign the log beside its own.
 enum LogKeyCommands {
   static let status = Command(
     name: "keys status",
-    summary: "show the log's keys: the root, and the epochs it vouches for",
-    examples: [("callvault keys status", "which epoch signs now, and who vouches for it")],
-    discussion: ["Reads DATA/log/keyring, which holds no secret."]
+    summary: "show all keys: the ring's epochs and what hangs on them, and the log's",
+    options: Command.client,
+    examples: [("callvault keys status", "how old keys are, and what destroying them would prove")],
+    discussion: [
+      "Reads DATA/log/keyring, which holds no secret, and asks the running service for the ring."
+    ]
   ) { arguments, terminal in
     let layout = StorageLayout(root: try dataDirectory(arguments))
     let keyring = try readKeyring(layout)
@@ -27,22 +31,30 @@ enum LogKeyCommands {
     if newest.count < keyring.epochs.count {
       lines.append("\(keyring.epochs.count - newest.count) older epochs are not shown")
     }
-    terminal.result(
-      lines.joined(separator: "\n"),
-      [
-        "log": .string(keyring.logKey.description), "root": .string(root.description),
-        "epochs": .array(
-          keyring.epochs.indices.map { number in
-            var members: JSONObject = [
-              "number": .integer(Int64(number)), "certified": .bool(certified[number]),
-              "from": .integer(keyring.window(of: number).lowerBound),
-            ]
-            if number + 1 < keyring.epochs.count {
-              members["to"] = .integer(keyring.window(of: number).upperBound)
-            }
-            return .object(members)
-          }),
-      ])
+    var ring: JSONObject?
+    if MachineFacts.file(layout.socket) != nil {
+      let status = try await ServiceClient(arguments, administers: true).get("/v1/keys").object()
+      lines = KeyCommands.lines(of: status) + lines
+      ring = status
+    } else {
+      lines.insert("ring  unknown: no service is running", at: 0)
+    }
+    var document: JSONObject = [
+      "log": .string(keyring.logKey.description), "root": .string(root.description),
+      "epochs": .array(
+        keyring.epochs.indices.map { number in
+          var members: JSONObject = [
+            "number": .integer(Int64(number)), "certified": .bool(certified[number]),
+            "from": .integer(keyring.window(of: number).lowerBound),
+          ]
+          if number + 1 < keyring.epochs.count {
+            members["to"] = .integer(keyring.window(of: number).upperBound)
+          }
+          return .object(members)
+        }),
+    ]
+    if let ring { document["ring"] = .object(ring) }
+    terminal.result(lines.joined(separator: "\n"), document)
     return ExitCode.success.rawValue
   }
 

@@ -45,10 +45,11 @@ final class OpenedVault: Sendable {
     let signer = try NoteSigner(name: settings.origin, seed: ring.logSigningSeed())
     let anchors = try settings.anchors.map { try OutsideAnchors(layout, $0, clock: clock) }
     let found = await anchors?.found(of: signer.verifierKey) ?? OutsideAnchors.Found()
+    let epochKeys = try FileEpochKeys(layout, ring: ring, on: files)
     let log = try await AuditLog.open(
       try settings.logConfiguration(), store: FileLogStore(layout, on: files), signer: signer,
       openings: ring, subjects: catalog, clock: clock,
-      epochs: try FileEpochKeys(layout, ring: ring, on: files), anchors: found.heads)
+      epochs: epochKeys, anchors: found.heads)
     let access = layout.policies + "/access.yaml"
     let accessBytes = try AtomicFile.read(access, limit: 1 << 20, on: files)
     let retention = layout.policies + "/retention.yaml"
@@ -58,7 +59,8 @@ final class OpenedVault: Sendable {
       policy: AccessPolicy(parsing: accessBytes, file: access),
       retention: RetentionSchedule(parsing: retentionBytes, file: retention),
       catalog: catalog, blobs: FileBlobStore(root: layout.objects), log: log, keys: ring,
-      inspector: ProbedAudio(), clock: clock)
+      inspector: ProbedAudio(), clock: clock,
+      keyStorage: settings.keyPlaces.storage(layout, holders: [epochKeys]))
     try await vault.keepPolicies([accessBytes, retentionBytes])
     self.layout = layout
     self.settings = settings

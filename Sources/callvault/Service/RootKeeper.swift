@@ -32,7 +32,10 @@ struct RootKeeper: Sendable {
     self.keys = keys ?? settings.keys
     isNamed = keys != nil || passphraseFile != nil
     self.passphraseFile = passphraseFile ?? settings.passphraseFile
-    let record = try KeyRing.custodian(in: Unsealing.store(layout))
+    var record = try KeyRing.custodian(in: Unsealing.store(layout))
+    for copy in settings.keyPlaces.copyStores() where record == nil {
+      record = try KeyRing.custodian(in: copy)
+    }
     kind = record?.kind ?? .file
     ceremony = record.flatMap { $0.kind == .shares ? ShareCeremony($0.reference) : nil }
     if case .argon2id = record?.derivation { hasPassphrase = true } else { hasPassphrase = false }
@@ -88,7 +91,7 @@ struct RootKeeper: Sendable {
   ///
   /// - Throws: as `KeyRing.open`.
   func open(with custodian: any KeyCustodian) throws(VaultError) -> KeyRing {
-    try KeyRing.open(custodian: custodian, store: Unsealing.store(layout))
+    try Unsealing.open(layout, settings, with: custodian)
   }
 
   /// Opens the ring, if the root key can be had now.

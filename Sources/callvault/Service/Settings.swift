@@ -20,7 +20,12 @@ struct Settings: Sendable {
   /// Names by which clients may ask for this service.
   var hosts: [String]
   /// The folder of the key that unseals.
-  var keys: String
+  var keys: String {
+    get { keyPlaces.folder }
+    set { keyPlaces.folder = newValue }
+  }
+  /// Where the ring and its anchors lie besides.
+  var keyPlaces: KeySettings
   /// A file whose first line is the passphrase, where there is no key file.
   var passphraseFile: String?
   /// The token under whose key the root key lies, where one keeps it.
@@ -82,7 +87,7 @@ struct Settings: Sendable {
     var hosts: [String] = []
     for node in try top.required("hosts").sequence() { hosts.append(try text(node)) }
     self.hosts = hosts
-    keys = try text(top.required("keys"))
+    keyPlaces = try KeySettings(top.required("keys"), text: text)
     passphraseFile = try optional(top, "passphrase_file")
     if let node = top["pkcs11"], !node.isNull {
       let fields = try node.mapping(of: ["module", "token", "pin_file"])
@@ -128,7 +133,8 @@ struct Settings: Sendable {
 
   init(
     tenant: Identifier, origin: String, administrator: UInt32, hosts: [String], keys: String,
-    passphraseFile: String?, token: TokenSettings? = nil
+    passphraseFile: String?, token: TokenSettings? = nil,
+    anchors: [String] = [], copies: [String] = []
   ) {
     self.tenant = tenant
     self.origin = origin
@@ -136,7 +142,9 @@ struct Settings: Sendable {
     self.administrator = administrator
     listen = .standard
     self.hosts = hosts
-    self.keys = keys
+    keyPlaces = KeySettings(folder: keys)
+    keyPlaces.anchors = anchors
+    keyPlaces.copies = copies
     self.passphraseFile = passphraseFile
     self.token = token
     country = "US"
@@ -163,8 +171,10 @@ struct Settings: Sendable {
     listen: \(Self.quoted("\(listen)"))
     hosts: [\(hosts.map(Self.quoted).joined(separator: ", "))]
 
-    # The folder of root.key, which unseals. It belongs on another volume than the data.
-    keys: \(Self.quoted(keys))
+    # The folder of root.key, which unseals; it belongs on another volume than the data. `anchors` are
+    # folders of two small volumes that no backup reads: without them no erasure is ever proven.
+    # `copies` hold the key ring besides, and a ratchet begins after `ratchet_days` by itself.
+    \(keyPlacesText)
     \(passphraseFile.map { "passphrase_file: \(Self.quoted($0))" } ?? "# passphrase_file: …")
     # The token under whose key the root key lies; the PIN is its file's first line.
     \(token.map(Self.tokenText) ?? "# pkcs11: { module: /usr/lib/…/libpkcs11.so, token: NAME, pin_file: /run/pin }")
@@ -203,6 +213,25 @@ struct Settings: Sendable {
   private static func tokenText(_ token: TokenSettings) -> String {
     "pkcs11: { module: \(quoted(token.module)), token: \(quoted(token.token)), "
       + "pin_file: \(quoted(token.pinFile)) }"
+  }
+
+  private var keyPlacesText: String {
+    func list(_ folders: [String]) -> String {
+      "[\(folders.map(Self.quoted).joined(separator: ", "))]"
+    }
+    guard !keyPlaces.anchors.isEmpty || !keyPlaces.copies.isEmpty else {
+      return """
+        keys: \(Self.quoted(keys))
+        # keys: { folder: …, anchors: [/mnt/anchor-a, /mnt/anchor-b], copies: [/mnt/ring], ratchet_days: 30 }
+        """
+    }
+    return """
+      keys:
+        folder: \(Self.quoted(keys))
+        anchors: \(list(keyPlaces.anchors))
+        copies: \(list(keyPlaces.copies))
+        # ratchet_days: 30
+      """
   }
 
   /// A double-quoted scalar.

@@ -17,6 +17,17 @@ enum Unsealing {
     FileKeyRingStore(layout.keys + "/ring")
   }
 
+  /// Opens the ring wherever it lies, with the anchors of the settings.
+  ///
+  /// - Throws: as `KeyRing.open`.
+  static func open(
+    _ layout: StorageLayout, _ settings: Settings, with custodian: any KeyCustodian
+  ) throws(VaultError) -> KeyRing {
+    try KeyRing.open(
+      custodian: custodian, store: store(layout), copies: settings.keyPlaces.copyStores(),
+      anchors: settings.keyPlaces.anchorStores(layout))
+  }
+
   /// A new passphrase that is long enough to seal a key ring with.
   static func checkNewPassphrase(_ path: String) throws(CommandFailure) {
     guard try passphrase(path).count >= shortestPassphrase else {

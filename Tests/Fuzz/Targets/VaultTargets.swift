@@ -85,7 +85,35 @@ extension FuzzTarget {
       return (try? contents.sealed(by: keys)) == code
         ? .accepted : .broken("a ring with a second spelling")
     },
+    oneSpelling(
+      "ring-anchor", parse: { try RingAnchor(parsing: SecretBytes(copying: $0)) },
+      encode: { anchor in
+        try anchor.encoded().withBytes { (bytes: RawSpan) in
+          unsafe bytes.withUnsafeBytes { unsafe Array($0) }
+        }
+      }),
+    // The same rows, in whatever pieces the bytes come.
+    FuzzTarget("key-table") { bytes in
+      let whole = keyTable(bytes, by: max(1, bytes.count))
+      let pieces = keyTable(bytes, by: 1 + bytes.count % 200)
+      guard whole == pieces else { return .broken("a table that pieces change") }
+      return whole == nil ? .refused : .accepted
+    },
   ]
+
+  /// The rows of a whole table; nil for any other bytes.
+  private static func keyTable(_ bytes: [UInt8], by step: Int) -> [WrappedKeyRow]? {
+    guard var reader = try? KeyTableReader() else { return nil }
+    var rows: [WrappedKeyRow] = []
+    for start in stride(from: 0, to: bytes.count, by: step) {
+      guard let found = try? reader.take(Array(bytes[start..<min(bytes.count, start + step)]))
+      else {
+        return nil
+      }
+      rows += found
+    }
+    return reader.isWhole ? rows : nil
+  }
 
   /// The sealed parts of a call, once they are open.
   static let content: [FuzzTarget] = [
@@ -106,8 +134,10 @@ extension FuzzTarget {
   private static func vouched(
     _ bytes: [UInt8], for ring: UnverifiedRing, by keys: RingKeys
   ) -> [UInt8]? {
-    // Magic, generation, tenant; kind, destruction, derivation; the reference; the anchor.
-    let check = 8 + 8 + 16 + 2 + 25 + 2 + ring.custodian.reference.count + 16
+    // Magic, generation, tenant; kind, destruction, derivation; the reference; the anchor; in version
+    // 2 the first confined epoch.
+    let check =
+      8 + 8 + 16 + 2 + 25 + 2 + ring.custodian.reference.count + 16 + (bytes[6] == 0x32 ? 4 : 0)
     var body = Array(bytes.dropLast(UnverifiedRing.codeByteCount))
     body.replaceSubrange(check..<check + UnverifiedRing.checkByteCount, with: keys.check)
     return (try? keys.code(of: body)).map { body + $0 }
