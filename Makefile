@@ -126,6 +126,9 @@ torture: build fuzzer
 	@Tests/Torture/clock_steps.py
 	@Tests/Torture/old_copies.py
 	@Tests/Torture/two_processes.py
+	@echo "== kills of backups and restores"
+	@CALLVAULT_BACKUP_KILLS=$(or $(KILLS),1000) CALLVAULT_OUTSIDE_SECONDS=36000 \
+	  Tests/Outside/run .build/debug/callvault 64-backup
 	@echo "== a million numbers, tampered logs by the thousand"
 	@CALLVAULT_DICTIONARY=1000000 CALLVAULT_TAMPERINGS=3000 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 13-verify-py 14-dictionary

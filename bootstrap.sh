@@ -25,7 +25,7 @@ test_packages=(
 )
 # Peers of the benchmarks.
 bench_packages=(
-  python3-venv nginx-light curl age wrk gnupg openssl gcc eatmydata golang-go golang-golang-x-mod-dev
+  python3-venv nginx-light curl age restic wrk gnupg openssl gcc eatmydata golang-go golang-golang-x-mod-dev
   postgresql-15 util-linux
 )
 

@@ -36,6 +36,7 @@ FIGURES = {
     "bulk": ["proof"],
     "rewrap": ["keys"],
     "memory": [],
+    "backup": ["restic", "scrub"],
     "growth": ["start", "list", "lookup"],
 }
 

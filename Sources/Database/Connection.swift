@@ -13,6 +13,8 @@ public final class Connection {
     case writing
     /// Reads only, beside a writer.
     case reading
+    /// Reads a file that nobody changes, and makes no other beside it.
+    case examining
   }
 
   let handle: OpaquePointer
@@ -33,6 +35,7 @@ public final class Connection {
     // Read-write all the same: a reader of a write-ahead log must be able to make its index.
     // `query_only` below is what refuses changes.
     case .reading: flags |= SQLITE_OPEN_READWRITE
+    case .examining: flags |= SQLITE_OPEN_READONLY
     }
     guard !path.utf8.contains(0) else {
       throw DatabaseError(.misuse, during: "opening the database")
@@ -85,7 +88,7 @@ public final class Connection {
       try expect("2", from: "PRAGMA synchronous")
       try expect("1", from: "PRAGMA secure_delete")
       try expect("1", from: "PRAGMA foreign_keys")
-    case .reading:
+    case .reading, .examining:
       try execute("PRAGMA query_only=ON")
     }
   }

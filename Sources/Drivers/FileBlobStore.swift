@@ -52,6 +52,12 @@ public final class FileBlobStore: BlobStore {
     try await FileBlobReader.open(path(of: name), fileSystem, on: lane())
   }
 
+  public func replace(_ name: BlobName) async throws(VaultError) -> any BlobWriter {
+    let writer = FileBlobWriter(name, in: self, on: lane(), replaces: true)
+    try await writer.stage()
+    return writer
+  }
+
   public func remove(_ name: BlobName) async throws(VaultError) {
     try await FileBlobKeeper(on: lane()).perform { () throws(VaultError) in
       try self.removeNow(name)
@@ -178,16 +184,20 @@ private actor FileBlobWriter: BlobWriter {
   private let lane: BlockingExecutor
   private let store: FileBlobStore
   private let name: BlobName
+  private let replaces: Bool
   private var file: StagedFile?
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     unsafe lane.asUnownedSerialExecutor()
   }
 
-  init(_ name: BlobName, in store: FileBlobStore, on lane: BlockingExecutor) {
+  init(
+    _ name: BlobName, in store: FileBlobStore, on lane: BlockingExecutor, replaces: Bool = false
+  ) {
     self.lane = lane
     self.store = store
     self.name = name
+    self.replaces = replaces
   }
 
   func stage() throws(VaultError) {
@@ -209,7 +219,11 @@ private actor FileBlobWriter: BlobWriter {
       throw VaultError(.unavailable, during: "committing an object that is finished")
     }
     do {
-      try file.commit(to: store.path(of: name))
+      if replaces {
+        try file.replace(store.path(of: name))
+      } else {
+        try file.commit(to: store.path(of: name))
+      }
     } catch {
       throw VaultError(error)
     }

@@ -62,6 +62,14 @@ extension SQLiteCatalog {
     }
   }
 
+  public func recordings(
+    after cursor: BlobName?, limit: Int
+  ) async throws(VaultError) -> [(recording: RecordingRow, call: CallRow)] {
+    try await read("listing recordings by object") {
+      try $0.recordings(after: cursor, limit: limit)
+    }
+  }
+
   public func recordings(of call: Identifier) async throws(VaultError) -> [RecordingRow] {
     try await read("listing recordings") { connection in
       try connection.rows(
@@ -134,6 +142,25 @@ extension SQLiteCatalog {
       try connection.first(
         "SELECT " + .textColumns + ", sealed FROM text WHERE id = ? AND since IS NULL", id.bytes
       ) { (row) throws(DatabaseError) in try row.textRow() }
+    }
+  }
+}
+
+extension Connection {
+  /// Live recordings in order of their object's name, each with its call.
+  func recordings(
+    after cursor: BlobName?, limit: Int
+  ) throws -> [(recording: RecordingRow, call: CallRow)] {
+    let found = try rows(
+      "SELECT " + .recordingColumns + " FROM recording"
+        + " WHERE since IS NULL AND blob > ? ORDER BY blob LIMIT ?",
+      cursor?.description ?? "", limit
+    ) { (row) throws(DatabaseError) in try row.recording() }
+    return try found.map { recording in
+      guard let call = try call(recording.call) else {
+        throw DatabaseError(.damaged, during: "reading the call of a recording")
+      }
+      return (recording, call)
     }
   }
 }

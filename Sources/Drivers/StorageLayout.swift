@@ -39,5 +39,9 @@ public struct StorageLayout: Sendable {
   /// Up to where each sink has the log's entries.
   public var sinks: String { root + "/sinks" }
   public var policies: String { root + "/policies" }
+  /// The backup that this directory was restored from, until a start has put it on record.
+  public var restored: String { root + "/restored" }
+  /// Certificates of drills.
+  public var drills: String { root + "/drills" }
   public var socket: String { root + "/run/callvault.sock" }
 }

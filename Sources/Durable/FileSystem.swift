@@ -19,6 +19,8 @@ public protocol FileSystem: Sendable {
   func fsync(_ file: FileDescriptor) throws(SystemCallError)
   /// Waits until the file's bytes, and the length needed to read them, are on stable storage.
   func fdatasync(_ file: FileDescriptor) throws(SystemCallError)
+  /// Waits until everything on the volume that holds the open file or directory is on stable storage.
+  func syncVolume(_ file: FileDescriptor) throws(SystemCallError)
   func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError)
   /// Sets blocks aside for the first `length` bytes of a file and leaves its length as it is.
   func reserve(_ file: FileDescriptor, _ length: Int64) throws(SystemCallError)

@@ -74,6 +74,10 @@ public struct LinuxFileSystem: FileSystem {
     try check(Glibc.fdatasync(file.rawValue) == 0, "fdatasync")
   }
 
+  public func syncVolume(_ file: FileDescriptor) throws(SystemCallError) {
+    try check(syncfs(file.rawValue) == 0, "syncfs")
+  }
+
   public func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError) {
     try check(ftruncate(file.rawValue, off_t(length)) == 0, "ftruncate")
   }

@@ -63,6 +63,23 @@ public struct StagedFile: ~Copyable {
     try append(unsafe bytes.span.bytes)
   }
 
+  /// Makes the bytes durable under `path`, in place of what is there.
+  ///
+  /// Order: fsync of the file, rename, fsync of its directory. A crash leaves the old bytes or the new.
+  ///
+  /// - Throws: ``DurableError``; when only the last fsync failed the new bytes are there, but a power cut
+  ///   may bring the old ones back.
+  public consuming func replace(_ path: String) throws(DurableError) {
+    guard !failed else { throw DurableError(.poisoned, during: "committing a staged file") }
+    do throws(SystemCallError) {
+      try fileSystem.fsync(file)
+      try fileSystem.rename(temporary, to: path)
+      try fileSystem.syncDirectory(parentDirectory(of: path))
+    } catch {
+      throw DurableError(error, during: "replacing a file")
+    }
+  }
+
   /// Makes the bytes durable under `path`, which must be free.
   ///
   /// Order: fsync of the file, second name by `link` (which, unlike rename, replaces nothing),

@@ -26,6 +26,7 @@ public final class CallVaultAPI: Handler {
   ///   - anchoring: gives the log's heads to anchors, of which health and metrics tell.
   ///   - sinks: where entries are delivered, of which health and metrics tell.
   ///   - anchors: the folder of what anchors answered; nil where there is none.
+  ///   - maintenance: does what administrators ask for; nil: nothing is done.
   ///   - authenticators: in the order in which they are asked.
   ///   - metrics: also gets what this floor measures.
   ///   - log: gets the cause of every failure of ours.
@@ -33,6 +34,7 @@ public final class CallVaultAPI: Handler {
   public init(
     vault: Vault, auditLog: AuditLog, intakes: [Intake] = [], anchoring: Anchoring? = nil,
     sinks: [Forwarder] = [], anchors: (any LogFolderReader)? = nil,
+    maintenance: Maintenance? = nil,
     authenticators: [any Authenticator],
     metrics: MetricsRegistry, log: OperatorLog, seal: @escaping @Sendable () -> Void = {}
   ) {
@@ -50,7 +52,8 @@ public final class CallVaultAPI: Handler {
         + HealthRoutes(
           vault: vault, intakes: intakes, anchoring: anchoring, sinks: sinks, metrics: metrics
         ).routes
-        + IntakeRoutes(vault: vault, intakes: intakes).routes + KeyRoutes(vault: vault).routes)
+        + IntakeRoutes(vault: vault, intakes: intakes).routes + KeyRoutes(vault: vault).routes
+        + MaintenanceRoutes(vault: vault, maintenance: maintenance).routes)
     metrics.declare("callvault_requests_total", .counter, help: "Requests answered.")
     metrics.declare(
       "callvault_request_seconds", .histogram(bounds: MetricsRegistry.seconds),

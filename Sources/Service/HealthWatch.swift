@@ -53,6 +53,8 @@ public struct HealthWatch: Sendable {
       ("log-commit", health.log.failure), ("catalog", health.catalogFailure),
       ("storage", health.storageFailure),
     ]
+    work.append(("backup", health.isBackupOld ? Overdue() : nil))
+    work.append(("objects", health.scrub?.damaged.isEmpty == false ? Decay() : nil))
     for (number, intake) in intakes.enumerated() {
       work.append(("intake-\(number + 1)", intake.status.trouble))
     }
@@ -84,4 +86,14 @@ public struct HealthWatch: Sendable {
 /// An anchor that has not confirmed the log for longer than the settings allow.
 private struct AnchorAge: Error, CustomStringConvertible {
   let description = "the anchor has not confirmed the log for longer than its limit"
+}
+
+/// No backup for longer than the settings allow.
+private struct Overdue: Error, CustomStringConvertible {
+  let description = "the last backup is older than its limit; callvault backup"
+}
+
+/// Objects that are not what was stored, and that no second copy mends.
+private struct Decay: Error, CustomStringConvertible {
+  let description = "objects are damaged and have no second copy; callvault scrub lists them"
 }

@@ -36,6 +36,8 @@ public final class Vault: Sendable {
   let keyStorage: KeyStorage
   let keyWork = Lock(KeyWork())
   let upkeepFailures = Lock<[VaultUpkeep: any Error]>([:])
+  let maintenanceSettings = Lock(MaintenanceSettings())
+  let isScrubbing = Lock(false)
 
   /// Opens a vault over its parts, and settles what a crash left, before anything is served.
   ///
@@ -70,6 +72,7 @@ public final class Vault: Sendable {
     vault.counters.count(.presumedDisclosed, by: Int64(found.presumedDisclosed))
     try await vault.announce(policy.hash, as: .accessPolicy)
     try await vault.announce(retention.hash, as: .retentionSchedule)
+    try await vault.watchBackups()
     return vault
   }
 
@@ -107,6 +110,11 @@ public final class Vault: Sendable {
         await self.repeatedly(every: .seconds(3600)) {
           await self.attempt(.orphans) { () throws(VaultError) in _ = try await self.sweepOrphans()
           }
+        }
+      }
+      group.addTask {
+        await self.repeatedly(every: .seconds(5)) {
+          await self.attempt(.scrub) { () throws(VaultError) in try await self.scrubIfDue() }
         }
       }
       group.addTask {

@@ -23,6 +23,8 @@ public final class VaultCounters: Sendable {
     case logFailures = "log_failures"
     case presumedDisclosed = "presumed_disclosed"
     case orphansSwept = "orphans_swept"
+    case objectsExamined = "objects_examined"
+    case objectsRepaired = "objects_repaired"
   }
 
   private struct Counts {

@@ -17,11 +17,33 @@ public struct VaultHealth: Sendable {
   public let reconciliation: Vault.Reconciliation
   /// Why work that nobody waits for failed the last time it was tried; what succeeded is not here.
   public let upkeepFailures: [VaultUpkeep: any Error]
+  /// When the last backup was made, or since when one is due; nil if the catalog does not answer.
+  public let backupAge: BackupAge?
+  /// Seconds since then.
+  public let backupSeconds: Int64
+  /// Whether that is longer than the settings allow.
+  public let isBackupOld: Bool
+  /// How far the pass over all objects has come; nil before the first.
+  public let scrub: ScrubState?
 
   /// All work of vault and log that nobody waits for, by name, and why it fails; nil: it does not.
   public var upkeep: [(name: String, failure: (any Error)?)] {
     LogUpkeep.allCases.map { ("log-\($0.rawValue)", log.upkeepFailures[$0]) }
       + VaultUpkeep.allCases.map { ($0.rawValue, upkeepFailures[$0]) }
+  }
+
+  /// What is in nobody's way now and must not stay so, in words for an operator.
+  public var alarms: [String] {
+    var alarms: [String] = []
+    if isBackupOld {
+      alarms.append(
+        "the last backup is \(backupSeconds / 3600) hours ago"
+          + (backupAge.map { if case .due = $0 { ": there was none" } else { "" } } ?? ""))
+    }
+    if let scrub, !scrub.damaged.isEmpty {
+      alarms.append("\(scrub.damaged.count) objects are damaged and have no second copy")
+    }
+    return alarms
   }
 
   /// Why the vault cannot take or give content now, in words for an operator; empty when it can.
@@ -51,7 +73,16 @@ extension Vault {
     var bytes: Int64?
     var catalogFailure: VaultError?
     var storageFailure: VaultError?
-    do throws(VaultError) { counts = try await catalog.counts() } catch { catalogFailure = error }
+    var backup: BackupAge?
+    var scrub: ScrubState?
+    do throws(VaultError) {
+      counts = try await catalog.counts()
+      backup = try await backupAge()
+      scrub = try await scrubState()
+    } catch {
+      catalogFailure = error
+    }
+    let age = backup?.seconds(at: now) ?? 0
     do throws(VaultError) {
       bytes = try await blobs.availableBytes()
     } catch {
@@ -60,7 +91,9 @@ extension Vault {
     return VaultHealth(
       isSealed: keys.isSealed, catalog: counts, availableBytes: bytes,
       catalogFailure: catalogFailure, storageFailure: storageFailure, log: await log.status,
-      reconciliation: reconciliation, upkeepFailures: upkeepFailures.withLock { $0 })
+      reconciliation: reconciliation, upkeepFailures: upkeepFailures.withLock { $0 },
+      backupAge: backup, backupSeconds: age,
+      isBackupOld: .seconds(age) > maintenanceSettings.withLock { $0.backupLimit }, scrub: scrub)
   }
 
   /// What has ended the log or the catalog for this process; nil while there is nothing.
@@ -87,4 +120,6 @@ public enum VaultUpkeep: String, CaseIterable, Sendable {
   case keys
   /// The last ratchet.
   case ratchet
+  /// Looking at every object once in a while.
+  case scrub
 }

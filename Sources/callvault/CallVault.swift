@@ -19,7 +19,8 @@ struct CallVault {
     SubjectCommands.link, SubjectCommands.unlink, LogKeyCommands.status, KeyCommands.rotate,
     KeyCommands.ratchet, LogKeyCommands.certify,
     LogKeyCommands.makeRoot, KeysExpireCommand.expire, WitnessCommands.initialise,
-    WitnessCommands.addLog,
+    WitnessCommands.addLog, BackupCommands.make, BackupCommands.verify, RestoreCommand.restore,
+    ScrubCommand.scrub,
     WitnessCommands.serve, IntakeCommand.status, DoctorCommand.doctor,
     DemoCommand.demo,
   ]

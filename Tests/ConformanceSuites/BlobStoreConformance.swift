@@ -57,6 +57,24 @@ public enum BlobStoreConformance {
         #expect(
           try await store.names(lastChangedBefore: future, after: nil, limit: 10).isEmpty)
       },
+      ConformanceCase("a replacement is there wholly or not at all") { open in
+        let store = try await open()
+        let name = Sample.blob()
+        let writer = try await store.create(name)
+        try await writer.append([1, 2, 3])
+        try await writer.commit()
+        let given = try await store.replace(name)
+        try await given.append([9])
+        await given.discard()
+        #expect(try await store.open(name).read(at: 0, count: 3) == [1, 2, 3])
+        let taken = try await store.replace(name)
+        try await taken.append([4, 5])
+        #expect(try await store.open(name).length == 3)
+        try await taken.commit()
+        #expect(try await store.open(name).read(at: 0, count: 2) == [4, 5])
+        #expect(
+          try await store.names(lastChangedBefore: future, after: nil, limit: 10) == [name])
+      },
       ConformanceCase("a name is taken once, and the object there is untouched") { open in
         let store = try await open()
         let name = Sample.blob()

@@ -223,6 +223,23 @@ public enum CatalogConformance {
         try await catalog.insert(
           Sample.recording(of: other.id, number: 1, content: "a"), since: 2)
       },
+      ConformanceCase("live recordings are paged by the name of their object") { open in
+        let catalog = try await open()
+        let call = try await store(Sample.call(), in: catalog)
+        var names: [BlobName] = []
+        for number in 1...5 {
+          let row = Sample.recording(
+            of: call.id, number: number, content: "content \(number)")
+          try await catalog.insert(row, since: 2)
+          if number == 3 { continue }
+          try await catalog.confirm(RowReference(.recording, row.id), at: Sample.position(9))
+          names.append(row.blob)
+        }
+        let first = try await catalog.recordings(after: nil, limit: 3)
+        let rest = try await catalog.recordings(after: first.last?.recording.blob, limit: 3)
+        #expect((first + rest).map(\.recording.blob) == names.sorted())
+        #expect(first.allSatisfy { $0.call.id == call.id })
+      },
       ConformanceCase("objects that a recording names are told from orphans") { open in
         let catalog = try await open()
         let call = try await store(Sample.call(), in: catalog)

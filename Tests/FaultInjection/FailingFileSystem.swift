@@ -130,6 +130,11 @@ public final class FailingFileSystem: FileSystem {
     try real.fdatasync(file)
   }
 
+  public func syncVolume(_ file: FileDescriptor) throws(SystemCallError) {
+    try step("syncfs")
+    try real.syncVolume(file)
+  }
+
   public func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError) {
     try step("ftruncate")
     try real.truncate(file, to: length)

@@ -279,6 +279,16 @@ public final class PowerCut: FileSystem {
     try step("fdatasync") { state throws(SystemCallError) in Self.sync(file, in: &state) }
   }
 
+  public func syncVolume(_ file: FileDescriptor) throws(SystemCallError) {
+    try step("syncfs") { state throws(SystemCallError) in
+      for node in state.nodes.indices {
+        state.nodes[node].synced = state.nodes[node].current
+        state.nodes[node].pending = []
+      }
+      for path in Array(state.pending.keys) { Self.syncNames(in: path, &state) }
+    }
+  }
+
   private static func sync(_ file: FileDescriptor, in state: inout State) {
     guard let (node, path) = state.files[file] else { return }
     if let node {
@@ -286,6 +296,10 @@ public final class PowerCut: FileSystem {
       state.nodes[node].pending = []
       return
     }
+    syncNames(in: path, &state)
+  }
+
+  private static func syncNames(in path: String, _ state: inout State) {
     for change in state.pending.removeValue(forKey: path) ?? [] {
       switch change {
       case .name(let path, let node): state.syncedNames[path] = node

@@ -50,7 +50,8 @@ struct OpenAPIDescription {
             vault: service.vault, intakes: [], sinks: [], metrics: MetricsRegistry()
           ).routes
           + IntakeRoutes(vault: service.vault, intakes: []).routes
-          + KeyRoutes(vault: service.vault).routes)
+          + KeyRoutes(vault: service.vault).routes
+          + MaintenanceRoutes(vault: service.vault, maintenance: nil).routes)
       var documented: Set<String> = []
       for operation in description.operations {
         let path = OpenAPIDescription.example(operation.path)

@@ -110,6 +110,9 @@ private struct StickyBlobs: BlobStore {
   func open(_ name: BlobName) async throws(VaultError) -> any BlobReader {
     try await store.open(name)
   }
+  func replace(_ name: BlobName) async throws(VaultError) -> any BlobWriter {
+    try await store.replace(name)
+  }
   func remove(_ name: BlobName) async throws(VaultError) {
     throw VaultError(.unavailable, during: "removing an object")
   }

@@ -51,6 +51,7 @@ enum PolicyFiles {
     .operator: [.createCall, .listCalls, .storeRecording, .storeTranscript, .readMetrics],
     .administrator: [
       .listCalls, .createToken, .listTokens, .revokeToken, .readMetrics, .seal, .manageKeys,
+      .runMaintenance,
     ],
     .service: [],
   ]

@@ -20,7 +20,8 @@ struct HealthRoutes: Sendable {
         try await context.reply.send(200, json: ["status": "live"])
       },
       Route("GET", "/v1/health/ready", .open) { context in
-        let reasons = await vault.health().reasons
+        let health = await vault.health()
+        let reasons = health.reasons
         var document = JSONObject()
         document["status"] = .string(reasons.isEmpty ? "ready" : "not-ready")
         if !reasons.isEmpty { document["reasons"] = .array(reasons.map { .string($0) }) }
@@ -35,6 +36,7 @@ struct HealthRoutes: Sendable {
             "sink \($0.offset + 1) went on behind \($0.element.status.skipped) pruned entries"
           }
           + vault.keyTroubles.map { "\($0.place) is not as it should be" }
+          + health.alarms
         if !alarms.isEmpty { document["alarms"] = .array(alarms.map { .string($0) }) }
         try await context.reply.send(reasons.isEmpty ? 200 : 503, json: document)
       },
@@ -85,6 +87,20 @@ struct HealthRoutes: Sendable {
       gauge(
         "callvault_recordings_sealed_bytes", "Bytes of all sealed recordings.",
         Double(counts.ciphertextBytes))
+    }
+    gauge(
+      "callvault_backup_age_seconds", "Time since the last backup, or since a first one is due.",
+      Double(health.backupSeconds))
+    gauge(
+      "callvault_backup_alarm", "Whether the last backup is older than its limit.",
+      health.isBackupOld ? 1 : 0)
+    gauge(
+      "callvault_scrub_damaged_objects", "Objects that are damaged and have no second copy.",
+      Double(health.scrub?.damaged.count ?? 0))
+    if let pass = health.scrub?.lastPass {
+      gauge(
+        "callvault_scrub_pass_timestamp_seconds", "When all objects had been looked at last.",
+        Double(pass.milliseconds) / 1000)
     }
     await measureAnchors()
     for (number, intake) in intakes.enumerated() {

@@ -37,6 +37,8 @@ public enum Right: String, CaseIterable, Sendable {
   case seal = "vault.seal"
   /// Begin epochs of keys, destroy old ones, and see how keys are.
   case manageKeys = "keys.manage"
+  /// Begin a backup, a drill or a scrub. None of them gives content away.
+  case runMaintenance = "maintenance.run"
 
   /// Whether the right lets a caller hear or read what was said, or learn who said it.
   public var isContent: Bool {
@@ -46,7 +48,7 @@ public enum Right: String, CaseIterable, Sendable {
       true
     case .createCall, .listCalls, .storeRecording, .readCiphertext, .storeTranscript, .storeNote,
       .createToken, .listTokens, .revokeToken, .readAudit, .createSubject, .linkSubject,
-      .readMetrics, .seal, .manageKeys:
+      .readMetrics, .seal, .manageKeys, .runMaintenance:
       false
     }
   }

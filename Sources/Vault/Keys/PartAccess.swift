@@ -5,7 +5,7 @@ extension CallPart {
   /// open a note.
   func isTouched(by operation: Action) -> Bool {
     switch operation {
-    case .disclosure, .accessRequestFulfilled, .backupDrilled: return true
+    case .disclosure, .accessRequestFulfilled: return true
     default: break
     }
     switch self {

@@ -16,6 +16,12 @@ public protocol BlobStore: Sendable {
   /// - Throws: ``VaultError/Code/tampered`` if there is none: the catalog named it, so it was there.
   func open(_ name: BlobName) async throws(VaultError) -> any BlobReader
 
+  /// Starts an object that takes the place of a damaged one when it is committed, and until then leaves
+  /// what is there as it is.
+  ///
+  /// - Throws: as ``create(_:)``.
+  func replace(_ name: BlobName) async throws(VaultError) -> any BlobWriter
+
   /// Removes an object; that it is not there is no error.
   func remove(_ name: BlobName) async throws(VaultError)
 

@@ -88,6 +88,11 @@ public protocol Catalog: Sendable {
   /// The live recordings of a call in order of number.
   func recordings(of call: Identifier) async throws(VaultError) -> [RecordingRow]
 
+  /// Live recordings and their calls in order of the object's name and after `cursor`; at most `limit`.
+  func recordings(
+    after cursor: BlobName?, limit: Int
+  ) async throws(VaultError) -> [(recording: RecordingRow, call: CallRow)]
+
   /// The live recording of a call that has one of these content tokens.
   func recording(
     in call: Identifier, content tokens: [LookupToken]
@@ -314,6 +319,10 @@ public enum CatalogFact: String, Sendable, CaseIterable {
   case earlierLogs = "earlier-logs"
   /// When the last ratchet began, in decimal milliseconds since 1970.
   case ratchet
+  /// When the last backup was made, or since when a first one is due.
+  case lastBackup = "last-backup"
+  /// How far the pass over all objects has come.
+  case scrub
 }
 
 /// The tables whose rows wait for an entry.

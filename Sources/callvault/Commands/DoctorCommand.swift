@@ -52,6 +52,7 @@ enum DoctorCommand {
     }
     let size = await log(layout, &findings)
     epochs(layout, keys: keys, &findings)
+    await backup(layout, settings, &findings)
     await anchors(layout, settings, &findings)
     for sink in settings.sinks {
       SinkExamination.look(sink, layout, origin: settings.origin, size: size, &findings)

@@ -15,6 +15,7 @@ struct OpenPhase: Sendable {
   let api: CallVaultAPI
   private let intakes: [Intake]
   private let sinks: [Forwarder]
+  private let maintenance: Maintenance
   private let log: OperatorLog
 
   /// Makes what runs; `seal` is called when an administrator wants the keys out of memory.
@@ -35,9 +36,10 @@ struct OpenPhase: Sendable {
     var sinks: [Forwarder] = []
     for sink in opened.settings.sinks { sinks.append(try await sink.forwarder(of: opened)) }
     self.sinks = sinks
+    maintenance = Maintenance(vault: opened.vault, places: opened.places)
     api = CallVaultAPI(
       vault: opened.vault, auditLog: opened.log, intakes: intakes, anchoring: opened.anchoring,
-      sinks: sinks, anchors: LogFolder(opened.layout.anchors),
+      sinks: sinks, anchors: LogFolder(opened.layout.anchors), maintenance: maintenance,
       authenticators: [
         BearerAuthenticator(vault: opened.vault), PeerAuthenticator(vault: opened.vault),
       ], metrics: metrics, log: log, seal: seal)
@@ -53,6 +55,7 @@ struct OpenPhase: Sendable {
     await withTaskGroup(of: Void.self) { background in
       background.addTask { await opened.log.run() }
       background.addTask { await opened.vault.run() }
+      background.addTask { await maintenance.run() }
       if let anchoring = opened.anchoring { background.addTask { await anchoring.run() } }
       let takingIn = Task {
         await withTaskGroup(of: Void.self) { folders in

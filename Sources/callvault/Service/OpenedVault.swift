@@ -19,6 +19,8 @@ final class OpenedVault: Sendable {
   let vault: Vault
   let ring: KeyRing
   let log: AuditLog
+  /// Where backups lie and drills take place.
+  let places: LocalPlaces
   /// Gives the log's heads to the anchors of the settings; nil without any.
   let anchoring: Anchoring?
   /// Anchors that were out of reach when the log was compared with them.
@@ -62,6 +64,14 @@ final class OpenedVault: Sendable {
       inspector: ProbedAudio(), clock: clock,
       keyStorage: settings.keyPlaces.storage(layout, holders: [epochKeys]))
     try await vault.keepPolicies([accessBytes, retentionBytes])
+    try await Self.putRestoreOnRecord(layout, vault, on: files)
+    let backup = settings.backup
+    vault.keep(
+      MaintenanceSettings(
+        secondCopy: try backup.folder.map { try FileBlobStore.ofBackup($0, on: files) },
+        backupLimit: backup.limit,
+        scrubInterval: backup.scrubDays.map { .seconds($0 * 86_400) }))
+    places = LocalPlaces(layout: layout, settings: settings, catalog: catalog)
     self.layout = layout
     self.settings = settings
     self.lock = lock
@@ -81,6 +91,16 @@ final class OpenedVault: Sendable {
       StorageLayout(root: root), settings, keys: keys, passphraseFile: passphraseFile)
     try await self.init(
       root: root, lock: lock, settings: settings, ring: keeper.open(with: keeper.custodian()))
+  }
+
+  /// Records where a restored directory came from, before anything of it is served.
+  private static func putRestoreOnRecord(
+    _ layout: StorageLayout, _ vault: Vault, on files: LinuxFileSystem
+  ) async throws {
+    guard try Directory.status(of: layout.restored, on: files) != nil else { return }
+    try await vault.announceRestore(
+      of: try AtomicFile.read(layout.restored, limit: 1 << 16, on: files))
+    try Directory.remove(layout.restored, on: files)
   }
 
   /// Ends the log as a stop that was meant, where nothing was served.

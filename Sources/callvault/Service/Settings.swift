@@ -42,6 +42,11 @@ struct Settings: Sendable {
   var anchors: AnchorSettings?
   /// Where the log's entries are delivered.
   var sinks: [SinkSettings]
+  /// Where backups go, and how objects are looked after.
+  var backup = BackupSettings()
+
+  /// Whether the sealed key ring belongs in a backup: it has no second place.
+  var backupHoldsRing: Bool { keyPlaces.copies.isEmpty }
 
   /// Reads the file, looking variables up in `environment`.
   ///
@@ -52,7 +57,7 @@ struct Settings: Sendable {
     let top = try YAMLNode(parsing: bytes, file: file).mapping(of: [
       "v", "tenant", "origin", "node", "administrator", "listen", "hosts", "keys",
       "passphrase_file", "pkcs11", "country", "locations", "tls", "recording_limit_mib",
-      "intake", "anchors", "sinks",
+      "intake", "anchors", "sinks", "backup",
     ])
     func text(_ node: YAMLNode) throws(YAMLError) -> String {
       guard let text = expand(try node.string(), environment) else {
@@ -129,6 +134,7 @@ struct Settings: Sendable {
     }
     sinks = []
     if let node = top["sinks"], !node.isNull { sinks = try SinkSettings.sinks(node, text: text) }
+    if let node = top["backup"], !node.isNull { backup = try BackupSettings(node, text: text) }
   }
 
   init(
@@ -201,6 +207,9 @@ struct Settings: Sendable {
     #   policy: /etc/callvault/policy
     #   timestamp: { url: "http://tsa.example/tsr", ca: /etc/callvault/tsa.pem }
     #   copy: { path: /mnt/other/callvault }
+
+    # Where `callvault backup` goes, and damaged recordings are mended from; on another volume.
+    # backup: { folder: /mnt/backup, limit: 48h, scrub_days: 30 }
 
     # Where entries of the log go besides; Documentation/formats/views.md explains each key.
     # sinks:

@@ -1,0 +1,24 @@
+import Durable
+import Vault
+
+/// Runs what files, SQLite and the forms of the log may fail, and says what a failure means to the vault.
+func failingAsVault<Result>(
+  _ operation: StaticString, _ body: () throws -> Result
+) throws(VaultError) -> Result {
+  do {
+    return try body()
+  } catch {
+    throw VaultError(describing: error, during: operation)
+  }
+}
+
+extension VaultError {
+  /// Says what a failure of files, SQLite or the log's forms means to the vault.
+  init(describing error: any Error, during operation: StaticString) {
+    switch error {
+    case let error as VaultError: self = error
+    case let error as DurableError: self.init(error)
+    default: self.init(.unavailable, during: operation, cause: error)
+    }
+  }
+}
