@@ -72,7 +72,7 @@ struct EpochTests {
       #expect(try ring.facts().kekID == begun.id)
       #expect(try ring.open(opening, at: at) == [1, 2])
       #expect(try ring.lookupToken(.party, of: [1]) == token)
-      #expect(try ring.subjectKey(row).tag(1) == subject.key.tag(1))
+      #expect(try ring.subjectKey(row).tag(1, in: "log") == subject.key.tag(1, in: "log"))
       #expect(try ring.createSubjectKey(for: .random()).wrapped.kekID == begun.id)
     }
   }
@@ -101,7 +101,7 @@ struct EpochTests {
     let rewrapped = try ring.rewrap(rows, under: spent)
     #expect(rewrapped.map(\.old) == good)
     let again = try ring.subjectKey(SubjectRow(id: subject.key.id, wrappedKey: rewrapped[0].record))
-    #expect(try again.tag(1) == subject.key.tag(1))
+    #expect(try again.tag(1, in: "log") == subject.key.tag(1, in: "log"))
     for key in rewrapped {
       let record = try WrapRecord(parsing: key.record)
       #expect(try record.kekID == ring.facts().kekID)

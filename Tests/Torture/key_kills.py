@@ -240,7 +240,7 @@ def main():
         owners = {bytes.fromhex(call.replace("-", "")): call for call in account.purged}
         for target in kept:
             for path in pathlib.Path(target, "data").glob("catalog.sqlite"):
-                database = sqlite3.connect("file:%s?immutable=0" % path, uri=True)
+                database = sqlite3.connect(str(path))
                 for raw, record in database.execute(
                         "SELECT id, wrapped_key FROM call UNION ALL SELECT id, wrapped_key FROM subject"):
                     call = uuid(raw)
