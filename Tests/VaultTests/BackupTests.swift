@@ -60,7 +60,7 @@ import Threading
         try await Practice.expectSound(place.path, key: practice.log.verifierKey)
         let folder = place.path + "/restored"
         _ = try BackupRestore(place.path, to: folder, key: practice.log.verifierKey).run()
-        let restored = try await practice.restored(in: URL(filePath: folder))
+        let restored = try await practice.reopened(URL(filePath: folder), practice.home)
         let counts = try await restored.catalog.counts()
         #expect(counts.recordings <= made.note.contents.recordings)
         #expect(counts.recordings >= 1)
@@ -81,7 +81,7 @@ import Threading
     _ = try await practice.backUp(to: place.path)
     let folder = place.path + "/restored"
     _ = try BackupRestore(place.path, to: folder, key: practice.log.verifierKey).run()
-    let restored = try await practice.restored(in: URL(filePath: folder))
+    let restored = try await practice.reopened(URL(filePath: folder), practice.home)
     let clinician = try await restored.caller(.clinician)
     for (receipt, bytes) in receipts {
       #expect(try await restored.read(receipt.recording, as: clinician) == bytes)

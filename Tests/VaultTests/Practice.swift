@@ -95,13 +95,6 @@ final class Practice: Sendable {
       configuration: vault.configuration, inspector: inspector, home: home)
   }
 
-  /// What a restore made, under the same keys.
-  func restored(in folder: URL) async throws -> Practice {
-    try await Practice(
-      folder: folder, tenant: tenant, custodian: custodian, ring: ring,
-      configuration: vault.configuration, inspector: inspector)
-  }
-
   func remove() {
     try? FileManager.default.removeItem(at: folder)
   }
