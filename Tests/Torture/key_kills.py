@@ -185,7 +185,10 @@ def main():
 
     def keep_anchors():
         for path in pathlib.Path(folder).glob("anchor-?/*anchor-*"):
-            data = path.read_bytes()
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                continue  # Replaced between the listing and the look.
             if len(data) == 72 and data[:8] == b"CVANCH1\n":
                 anchors[data[8:24]] = data[40:]
 
@@ -241,6 +244,9 @@ def main():
         for target in kept:
             for path in pathlib.Path(target, "data").glob("catalog.sqlite"):
                 database = sqlite3.connect(str(path))
+                if not database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'subject'").fetchone():
+                    database.close()  # Killed before it had tables.
+                    continue
                 for raw, record in database.execute(
                         "SELECT id, wrapped_key FROM call UNION ALL SELECT id, wrapped_key FROM subject"):
                     call = uuid(raw)
