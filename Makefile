@@ -110,11 +110,13 @@ sanitize-address: bootstrap
 torture: build fuzzer
 	@for round in $$(seq 1 $(or $(ROUNDS),10)); do \
 	  echo "== round $$round"; \
-	  CALLVAULT_TORTURE=1 swift test --skip-build --disable-xctest --filter 'CrowdTests|DurableTests|AuditLogTests|DriverTests|LossTests|AudioProbeTests' \
+	  CALLVAULT_TORTURE=1 swift test --skip-build --disable-xctest --filter 'CrowdTests|DurableTests|AuditLogTests|DriverTests|LossTests|AudioProbeTests|KeyTests' \
 	    || exit 1; \
 	done
 	@echo "== kills"
 	@Tests/Torture/kill.py --kills $(or $(KILLS),1000)
+	@echo "== kills of rotations, ratchets and purges"
+	@Tests/Torture/key_kills.py --kills $(or $(KILLS),1000)
 	@echo "== a failing disk"
 	@Tests/Torture/strace_faults.py
 	@Tests/Torture/strace_faults.py --onward --step 3 --calls fsync,fdatasync,pwrite64,rename,link,ftruncate,fallocate
