@@ -37,27 +37,6 @@ extension Directory {
     }
   }
 
-  /// Removes a directory and all below it; links in it are removed and not followed.
-  ///
-  /// Its absence need not last: a crash may bring parts of it back.
-  public static func removeTree(
-    _ path: String, on fileSystem: any FileSystem
-  ) throws(DurableError) {
-    for name in try names(in: path, on: fileSystem) {
-      let child = path + "/" + name
-      switch try status(of: child, on: fileSystem)?.kind {
-      case nil: break
-      case .directory: try removeTree(child, on: fileSystem)
-      default: try removeUnsynced(child, on: fileSystem)
-      }
-    }
-    do throws(SystemCallError) {
-      try fileSystem.removeDirectory(path)
-    } catch {
-      throw DurableError(error, during: "removing a directory")
-    }
-  }
-
   /// Waits until everything that was written to the volume that holds `path` is on stable storage.
   ///
   /// One wait for any number of files. Linux reports a write that failed since the volume was last
