@@ -2177,21 +2177,21 @@ def check_subject(proof, key):
             raise Malformed("a call's link does not name it and the patient")
         if place and any(index > linked and places >= {0, place} for index, places in ended.items()):
             raise Malformed("a call's link was taken back")
-    return head, found, links_of(found[0][1], subjects_entries(proof))
+    return head, found, links_of(found[0][1], subjects_entries(proof), head.origin)
 
 
 def subjects_entries(proof):
     return [canonical(row["leaf"].encode()) for row in proof["subjects"][0]["entries"]]
 
 
-def links_of(secret, entries):
+def links_of(secret, entries, origin):
     """From when to when calls were on record as the patient's: (first entry, last or None)."""
     spans = {}
     for number, entry in enumerate(entries, 1):
         if entry["action"] not in ("subject.linked", "subject.unlinked"):
             continue
         # The id of the link stands for the patient, at the place of the patient's tag.
-        link = entry["objects"][entry["subjects"].index(tag_of(secret, number))]
+        link = entry["objects"][entry["subjects"].index(tag_of(secret, number, origin))]
         first, _ = spans.get(link, (entry["idx"], None))
         spans[link] = (first, entry["idx"] if entry["action"] == "subject.unlinked" else None)
     return sorted(spans.values(), key=lambda span: span[0])

@@ -302,7 +302,8 @@ def check_subject(service, tokens, key, package):
                     token=tokens["privacy-officer"])
     late = SCRATCH + "/later.tar"
     service.command("audit", "package", *RANGE, "--out", late, token=tokens["auditor"])
-    assert verify("subject", proof, "--key", key)[0] == 10
+    code, report = verify("subject", proof, "--key", key)
+    assert code == 10, report
     code, report = verify("subject", proof, "--key", key, "--log", late)
     assert code == 0 and any("on record as the patient's" in note for note in report["notes"]), report
     # An older log cannot show the newest tags' absence: the proof's head is beyond it.

@@ -25,12 +25,11 @@ class Ring:
     def __init__(self, file, root):
         magic, self.generation = file[:8], struct.unpack(">Q", file[8:16])[0]
         assert magic in (b"CVRING1\n", b"CVRING2\n"), magic
-        # Version 2 has a byte more for each key-encryption key, before its iv.
-        more = 1 if magic == b"CVRING2\n" else 0
         self.tenant = text(file[16:32])
         length = struct.unpack(">H", file[59:61])[0]
         self.reference = file[61:61 + length]
-        at = 61 + length + 16
+        # Version 2 says before the check value from which epoch on keys are confined.
+        at = 61 + length + 16 + (4 if magic == b"CVRING2\n" else 0)
         self.root = root
         self.ring = hkdf(root, "callvault/ring/v1|gen=%d" % self.generation)
         check = hkdf(self.ring, "callvault/ring/v1|check", count=16)
@@ -45,12 +44,12 @@ class Ring:
         for _ in range(count):
             identifier = file[at:at + 16]
             epoch = struct.unpack(">I", file[at + 16:at + 20])[0]
-            iv = file[at + 28 + more:at + 40 + more]
-            sealed = file[at + 40 + more:at + 88 + more]
+            iv = file[at + 28:at + 40]
+            sealed = file[at + 40:at + 88]
             context = "callvault/kek/v1|tenant=%s|key=%s|epoch=%d" % (
                 self.tenant, text(identifier), epoch)
             self.keks[identifier] = (AESGCM(self.seal).decrypt(iv, sealed, context.encode()), epoch)
-            at += 88 + more
+            at += 88
         count = struct.unpack(">H", file[at:at + 2])[0]
         at += 2
         for _ in range(count):
