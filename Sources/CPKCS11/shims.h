@@ -85,18 +85,29 @@ static inline CK_RV callvault_p11_confinement(CK_FUNCTION_LIST *module, CK_SESSI
                                {CKA_LOCAL, local, sizeof *local}};
   return module->C_GetAttributeValue(session, key, attributes, 3);
 }
+// C_Encrypt and C_Decrypt, and their beginnings, have one shape each.
+static inline CK_RV callvault_p11_gcm(CK_C_EncryptInit begin, CK_C_Encrypt run,
+                                      CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
+                                      const unsigned char *nonce, CK_ULONG nonce_length,
+                                      const unsigned char *context, CK_ULONG context_length,
+                                      const unsigned char *input, CK_ULONG input_length,
+                                      unsigned char *output, CK_ULONG *output_length) {
+  CK_GCM_PARAMS gcm = {(unsigned char *)nonce,   nonce_length,   nonce_length * 8,
+                       (unsigned char *)context, context_length, 128};
+  CK_MECHANISM mechanism = {CKM_AES_GCM, &gcm, sizeof gcm};
+  CK_RV status = begin(session, &mechanism, key);
+  if (status != CKR_OK) return status;
+  return run(session, (unsigned char *)input, input_length, output, output_length);
+}
 static inline CK_RV callvault_p11_seal(CK_FUNCTION_LIST *module, CK_SESSION_HANDLE session,
                                        CK_OBJECT_HANDLE key, const unsigned char *nonce,
                                        CK_ULONG nonce_length, const unsigned char *context,
                                        CK_ULONG context_length, const unsigned char *plain,
                                        CK_ULONG plain_length, unsigned char *sealed,
                                        CK_ULONG *sealed_length) {
-  CK_GCM_PARAMS gcm = {(unsigned char *)nonce,   nonce_length,   nonce_length * 8,
-                       (unsigned char *)context, context_length, 128};
-  CK_MECHANISM mechanism = {CKM_AES_GCM, &gcm, sizeof gcm};
-  CK_RV status = module->C_EncryptInit(session, &mechanism, key);
-  if (status != CKR_OK) return status;
-  return module->C_Encrypt(session, (unsigned char *)plain, plain_length, sealed, sealed_length);
+  return callvault_p11_gcm(module->C_EncryptInit, module->C_Encrypt, session, key, nonce,
+                           nonce_length, context, context_length, plain, plain_length, sealed,
+                           sealed_length);
 }
 static inline CK_RV callvault_p11_unseal(CK_FUNCTION_LIST *module, CK_SESSION_HANDLE session,
                                          CK_OBJECT_HANDLE key, const unsigned char *nonce,
@@ -104,12 +115,9 @@ static inline CK_RV callvault_p11_unseal(CK_FUNCTION_LIST *module, CK_SESSION_HA
                                          CK_ULONG context_length, const unsigned char *sealed,
                                          CK_ULONG sealed_length, unsigned char *plain,
                                          CK_ULONG *plain_length) {
-  CK_GCM_PARAMS gcm = {(unsigned char *)nonce,   nonce_length,   nonce_length * 8,
-                       (unsigned char *)context, context_length, 128};
-  CK_MECHANISM mechanism = {CKM_AES_GCM, &gcm, sizeof gcm};
-  CK_RV status = module->C_DecryptInit(session, &mechanism, key);
-  if (status != CKR_OK) return status;
-  return module->C_Decrypt(session, (unsigned char *)sealed, sealed_length, plain, plain_length);
+  return callvault_p11_gcm(module->C_DecryptInit, module->C_Decrypt, session, key, nonce,
+                           nonce_length, context, context_length, sealed, sealed_length, plain,
+                           plain_length);
 }
 static inline CK_RV callvault_p11_destroy(CK_FUNCTION_LIST *module, CK_SESSION_HANDLE session,
                                           CK_OBJECT_HANDLE key) {

@@ -84,9 +84,9 @@ public actor FileEpochKeys: EpochKeys, WrappedKeyHolder {
   }
 
   /// Wraps the live epoch's seed again; what is to be wiped goes with the next upkeep.
-  public func rewrapKeys() throws -> Int {
+  public func rewrapKeys() throws {
     let newest = try ring.facts().kekID
-    guard try Directory.status(of: layout.epochKeys, on: fileSystem) != nil else { return 0 }
+    guard try Directory.status(of: layout.epochKeys, on: fileSystem) != nil else { return }
     for name in try Directory.names(in: layout.epochKeys, on: fileSystem) {
       guard let epoch = Int64(name),
         let file = try content(of: path(of: epoch), limit: Self.byteCount),
@@ -97,18 +97,12 @@ public actor FileEpochKeys: EpochKeys, WrappedKeyHolder {
       else { continue }
       try keep(key)
     }
-    return 0
   }
 
   private func path(of epoch: Int64) -> String { layout.epochKeys + "/\(epoch)" }
 
   private func content(of path: String, limit: Int) throws -> [UInt8]? {
-    do throws(DurableError) {
-      return try AtomicFile.read(path, limit: limit, on: fileSystem)
-    } catch {
-      if error.code == .notFound { return nil }
-      throw error
-    }
+    try readIfPresent(path, limit: limit, on: fileSystem)
   }
 
   private static func bigEndian(_ value: UInt64) -> [UInt8] {

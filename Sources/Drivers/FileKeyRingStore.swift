@@ -16,9 +16,8 @@ public final class FileKeyRingStore: KeyRingStore {
 
   public func read() throws(VaultError) -> [UInt8]? {
     do throws(DurableError) {
-      return try AtomicFile.read(path, limit: FileKeyRingStore.largest, on: fileSystem)
+      return try readIfPresent(path, limit: FileKeyRingStore.largest, on: fileSystem)
     } catch {
-      if error.code == .notFound { return nil }
       throw VaultError(error)
     }
   }

@@ -55,10 +55,7 @@ struct LogState {
     guard let full = TilePath(path.level, path.number) else { return [] }
     guard path.width < TilePath.fullWidth else { return [full] }
     let folder = "\(layout.log)/\(full).p"
-    var widths: [Int] = []
-    if try Directory.status(of: folder, on: fileSystem) != nil {
-      widths = try Directory.names(in: folder, on: fileSystem).compactMap { Int($0) }
-    }
+    let widths = try names(in: folder).compactMap { Int($0) }
     return widths.filter { $0 >= path.width }.sorted()
       .compactMap { TilePath(path.level, path.number, width: $0) } + [full]
   }
@@ -115,12 +112,7 @@ struct LogState {
   }
 
   private func names(in folder: String) throws(DurableError) -> [String] {
-    do throws(DurableError) {
-      return try Directory.names(in: folder, on: fileSystem)
-    } catch {
-      if error.code == .notFound { return [] }
-      throw error
-    }
+    try namesIfPresent(in: folder, on: fileSystem)
   }
 
   private func optional(_ path: String) throws(DurableError) -> [UInt8]? {

@@ -196,7 +196,7 @@ actor PublishedDirectory {
   private func removePartials(
     in directory: String, keeping kept: Set<String>, found: inout Set<String>
   ) throws {
-    for name in try listIfPresent(log + "/" + directory) {
+    for name in try namesIfPresent(in: log + "/" + directory, on: fileSystem) {
       let path = directory + "/" + name
       if name.hasSuffix(StagedFile.temporaryEnding) {
         // Left by a crash: this actor writes nothing while it sweeps.
@@ -248,7 +248,7 @@ actor PublishedDirectory {
 
   /// Removes the files of a folder in which numbers are paths; emptied folders stay.
   private func removeNumbers(below number: Int64, in root: String, prefix: String) throws {
-    for name in try listIfPresent(root + prefix) {
+    for name in try namesIfPresent(in: root + prefix, on: fileSystem) {
       let path = prefix + "/" + name
       if name.hasPrefix("x") {
         try removeNumbers(below: number, in: root, prefix: path)
@@ -261,15 +261,6 @@ actor PublishedDirectory {
     }
   }
 
-  private func listIfPresent(_ path: String) throws -> [String] {
-    do {
-      return try Directory.names(in: path, on: fileSystem)
-    } catch {
-      if error.code == .notFound { return [] }
-      throw error
-    }
-  }
-
   // MARK: Reading
 
   func read(_ path: String) throws -> [UInt8]? {
@@ -277,7 +268,7 @@ actor PublishedDirectory {
   }
 
   func historyMonths() throws -> [String] {
-    try listIfPresent(log + "/checkpoints").filter { name in
+    try namesIfPresent(in: log + "/checkpoints", on: fileSystem).filter { name in
       name.utf8.count == 7 && !name.hasPrefix(".")
     }
   }

@@ -15,13 +15,13 @@ extension LogName {
   static func read(
     at path: String, on fileSystem: any FileSystem
   ) throws(VaultError) -> LogName? {
-    let bytes: [UInt8]
+    let bytes: [UInt8]?
     do {
-      bytes = try AtomicFile.read(path, limit: maximumByteCount, on: fileSystem)
+      bytes = try readIfPresent(path, limit: maximumByteCount, on: fileSystem)
     } catch {
-      if error.code == .notFound { return nil }
       throw VaultError(.unavailable, during: "reading the log's name", cause: error)
     }
+    guard let bytes else { return nil }
     guard let name = LogName(parsing: bytes) else {
       throw VaultError(
         .tampered, during: "reading the log's name", detail: "log-name is not what was written")

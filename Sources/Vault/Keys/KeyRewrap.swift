@@ -179,7 +179,6 @@ private struct RewrapCipher: ~Copyable {
 public protocol WrappedKeyHolder: Sendable {
   /// Wraps again under the newest epoch what hangs on an older one; durable when it returns.
   ///
-  /// - Returns: how many keys it holds that still hang on an older one.
-  /// - Throws: ``VaultError``.
-  func rewrapKeys() async throws -> Int
+  /// - Throws: ``VaultError`` where a key still hangs on an older one.
+  func rewrapKeys() async throws
 }

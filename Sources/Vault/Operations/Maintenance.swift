@@ -55,21 +55,9 @@ extension Vault {
   func beginExamination(
     _ action: Action, of recordings: [Identifier], run: Identifier, by caller: Caller?
   ) async throws(VaultError) -> (intent: EntryDraft, batch: ExaminationBatch) {
-    let mark = KeyRing.mark(of: recordings, in: run)
-    var draft = maintenance(action, .intent, by: caller)
-    draft.run = run
-    draft.digest = mark.digest
-    draft.count = mark.count
-    draft.first = now
-    draft.last = draft.first
-    let intent = draft
-    let receipt = try await record(intent)
-    let spent: SpentReceipt
-    do throws(AuditError) {
-      spent = try receipt.spend(for: action, by: intent.actor.id)
-    } catch {
-      throw VaultError(.denied, during: "spending a receipt on a batch", cause: error)
-    }
+    let intent = draft(
+      maintenance(action, .intent, by: caller), of: KeyRing.mark(of: recordings, in: run))
+    let spent = try await spendBatch(intent)
     return (intent, try keys.examination(of: recordings, under: spent))
   }
 }

@@ -38,21 +38,10 @@ extension Vault {
   private func batch(
     of rows: [WrappedKeyRow], run: Identifier, by actor: Actor
   ) async throws(VaultError) -> KeyBatch {
-    let mark = KeyRing.mark(of: rows, in: run)
-    let began = now
-    var draft = EntryDraft(.scrubRun, .single, by: actor, on: [configuration.tenant])
-    draft.run = run
-    draft.digest = mark.digest
-    draft.count = mark.count
-    draft.first = began
-    draft.last = began
-    let receipt = try await record(draft)
-    let spent: SpentReceipt
-    do throws(AuditError) {
-      spent = try receipt.spend(for: .scrubRun, by: actor.id)
-    } catch {
-      throw VaultError(.denied, during: "spending a receipt on a batch of keys", cause: error)
-    }
+    let spent = try await spendBatch(
+      draft(
+        EntryDraft(.scrubRun, .single, by: actor, on: [configuration.tenant]),
+        of: KeyRing.mark(of: rows, in: run)))
     return try keys.batch(rows, under: spent)
   }
 

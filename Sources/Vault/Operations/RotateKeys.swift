@@ -65,21 +65,10 @@ extension Vault {
       let rows = try await catalog.wrappedKeys(under: old, after: cursor, limit: Self.rewrapBatch)
       guard let last = rows.last else { break }
       cursor = last
-      let began = now
-      let mark = KeyRing.mark(of: rows, in: run)
-      var draft = EntryDraft(.keyRewrap, .single, by: actor, on: [configuration.tenant])
-      draft.run = run
-      draft.digest = mark.digest
-      draft.count = mark.count
-      draft.first = began
-      draft.last = began
-      let receipt = try await record(draft)
-      let spent: SpentReceipt
-      do throws(AuditError) {
-        spent = try receipt.spend(for: .keyRewrap, by: actor.id)
-      } catch {
-        throw VaultError(.denied, during: "spending a receipt on a batch of keys", cause: error)
-      }
+      let spent = try await spendBatch(
+        draft(
+          EntryDraft(.keyRewrap, .single, by: actor, on: [configuration.tenant]),
+          of: KeyRing.mark(of: rows, in: run)))
       let rewrapped = try keys.rewrap(rows, under: spent)
       _ = try await catalog.rewrap(rewrapped)
       if rewrapped.count < rows.count {
@@ -92,16 +81,10 @@ extension Vault {
       keyWork.withLock { $0.advanced(run, by: Int64(rewrapped.count)) }
     }
     for holder in keyStorage.holders {
-      let left: Int
       do {
-        left = try await holder.rewrapKeys()
+        try await holder.rewrapKeys()
       } catch {
         throw VaultError(.unavailable, during: "wrapping keys again", cause: error)
-      }
-      guard left == 0 else {
-        throw VaultError(
-          .conflict, during: "wrapping keys again",
-          detail: "a key of the log's epochs still hangs on an old epoch")
       }
     }
     return (stuck, stuckCount)

@@ -51,6 +51,27 @@ extension Vault {
     }
   }
 
+  /// What an entry says of a batch, beside what it says without one.
+  func draft(_ draft: EntryDraft, of mark: BatchMark) -> EntryDraft {
+    var draft = draft
+    draft.run = mark.run
+    draft.digest = mark.digest
+    draft.count = mark.count
+    draft.first = now
+    draft.last = draft.first
+    return draft
+  }
+
+  /// Records an entry about a batch, and spends its receipt on exactly that batch.
+  func spendBatch(_ draft: EntryDraft) async throws(VaultError) -> SpentReceipt {
+    let receipt = try await record(draft)
+    do throws(AuditError) {
+      return try receipt.spend(for: draft.action, by: draft.actor.id)
+    } catch {
+      throw VaultError(.denied, during: "spending a receipt on a batch", cause: error)
+    }
+  }
+
   /// The caller details of the calls that a receipt names.
   func openDetails(
     of calls: [CallRow], spending receipt: consuming Receipt, for operation: Action,

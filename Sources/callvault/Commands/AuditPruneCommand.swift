@@ -26,25 +26,16 @@ enum AuditPruneCommand {
         + "intent without an outcome, and while the machine's clock is not in step.",
     ]
   ) { arguments, terminal in
-    let layout = StorageLayout(root: try dataDirectory(arguments))
-    let lock = try OwnedLock(layout)
-    let settings = try Settings.read(layout)
-    let opened = try await OpenedVault(
-      root: layout.root, keys: arguments.value("keys"),
-      passphraseFile: arguments.value("passphrase-file"), lock: lock, settings: settings)
     do {
-      let index = try await index(arguments.required("before"), in: opened.log)
-      let left = try await opened.vault.pruneLog(
-        before: index, as: try await LocalCaller.prove(arguments, to: opened.vault))
-      await opened.close()
+      let left = try await OpenedVault.stopped(arguments) { opened in
+        let index = try await index(arguments.required("before"), in: opened.log)
+        return try await opened.vault.pruneLog(
+          before: index, as: try await LocalCaller.prove(arguments, to: opened.vault))
+      }
       terminal.result("entries below \(left) are gone", ["minimum": .integer(left)])
       return ExitCode.success.rawValue
     } catch let refusal as PruningRefusal {
-      await opened.close()
-      throw CommandFailure(.conflict, sentence(refusal))
-    } catch {
-      await opened.close()
-      throw error
+      throw CommandFailure(.conflict, "nothing was removed: \(refusal.sentence)")
     }
   }
 
@@ -56,15 +47,17 @@ enum AuditPruneCommand {
     return try await log.index(before: day) ?? 0
   }
 
-  private static func sentence(_ refusal: PruningRefusal) -> String {
-    let reason =
-      switch refusal {
-      case .nothingToPrune: "no whole bundle of 256 entries below that is left to remove"
-      case .tooYoung(let index, let until): "entry \(index) must stay until \(until.rfc3339)"
-      case .held(let object): "what was logged about \(object) must stay"
-      case .openIntent(let index): "entry \(index) is an intent without an outcome"
-      case .clockUnsound: "the machine's clock is not in step, so no age is sure"
-      }
-    return "nothing was removed: \(reason)"
+}
+
+extension PruningRefusal {
+  /// Why entries, or what they commit to, stay.
+  var sentence: String {
+    switch self {
+    case .nothingToPrune: "no whole bundle of 256 entries below that is left to remove"
+    case .tooYoung(let index, let until): "entry \(index) must stay until \(until.rfc3339)"
+    case .held(let object): "what was logged about \(object) must stay"
+    case .openIntent(let index): "entry \(index) is an intent without an outcome"
+    case .clockUnsound: "the machine's clock is not in step, so no age is sure"
+    }
   }
 }

@@ -38,6 +38,8 @@ enum BackupCommands {
       "set \(count("set")): \(count("recordings")) recordings, \(count("copied")) of them new "
         + "(\(count("copied_bytes")) bytes); log of \(count("log_size")) entries; manifest "
         + "\(run["manifest"]?.string ?? "")", run)
+    // Only a reminder: where the data lies elsewhere, or its settings cannot be read, the backup is
+    // made all the same.
     if let data = try? dataDirectory(arguments),
       let settings = try? Settings.read(StorageLayout(root: data)), settings.backupHoldsRing
     {

@@ -21,20 +21,9 @@ enum KeysExpireCommand {
         + "while the machine's clock is not in step.",
     ]
   ) { arguments, terminal in
-    let layout = StorageLayout(root: try dataDirectory(arguments))
-    let lock = try OwnedLock(layout)
-    let settings = try Settings.read(layout)
-    let opened = try await OpenedVault(
-      root: layout.root, keys: arguments.value("keys"),
-      passphraseFile: arguments.value("passphrase-file"), lock: lock, settings: settings)
-    let erasures: [Vault.OpeningErasure]
-    do {
-      erasures = try await opened.vault.eraseExpiredOpenings()
-    } catch {
-      await opened.close()
-      throw error
+    let erasures = try await OpenedVault.stopped(arguments) { opened in
+      try await opened.vault.eraseExpiredOpenings()
     }
-    await opened.close()
     let lines = erasures.map { erasure in
       switch erasure.result {
       case .success(let entries):
@@ -66,10 +55,7 @@ enum KeysExpireCommand {
   private static func reason(_ refusal: PruningRefusal) -> String {
     switch refusal {
     case .nothingToPrune: "there is nothing to erase"
-    case .tooYoung(let index, let until): "entry \(index) must stay until \(until.rfc3339)"
-    case .held(let object): "what was logged about \(object) must stay"
-    case .openIntent(let index): "entry \(index) is an intent without an outcome"
-    case .clockUnsound: "the machine's clock is not in step, so no age is sure"
+    default: refusal.sentence
     }
   }
 }

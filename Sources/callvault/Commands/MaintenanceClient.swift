@@ -14,11 +14,12 @@ struct MaintenanceClient {
   func run(
     _ work: MaintenanceWork, path: String, body: JSONObject
   ) async throws -> JSONObject {
+    // Without a data directory here the service is asked, and says what lacks.
     if arguments.value("server") == nil, let data = try? dataDirectory(arguments) {
       let layout = StorageLayout(root: data)
       let settings = try Settings.read(layout)
       do throws(CommandFailure) {
-        return try await runHere(work, layout, settings, try OwnedLock(layout))
+        return try await runHere(work, settings, try OwnedLock(layout))
       } catch {
         guard error.code == .locked else { throw error }
       }
@@ -46,19 +47,11 @@ struct MaintenanceClient {
 
   /// Owns the directory for as long as it takes.
   private func runHere(
-    _ work: MaintenanceWork, _ layout: StorageLayout, _ settings: Settings, _ lock: OwnedLock
+    _ work: MaintenanceWork, _ settings: Settings, _ lock: OwnedLock
   ) async throws(CommandFailure) -> JSONObject {
     do {
-      let opened = try await OpenedVault(
-        root: layout.root, keys: arguments.value("keys"),
-        passphraseFile: arguments.value("passphrase-file"), lock: lock, settings: settings)
-      do {
-        let state = try await opened.vault.perform(work, in: opened.places, as: nil)
-        await opened.close()
-        return state.json
-      } catch {
-        await opened.close()
-        throw error
+      return try await OpenedVault.stopped(arguments, lock: lock, settings: settings) { opened in
+        try await opened.vault.perform(work, in: opened.places, as: nil).json
       }
     } catch {
       throw CommandFailure(describing: error)

@@ -93,6 +93,33 @@ final class OpenedVault: Sendable {
       root: root, lock: lock, settings: settings, ring: keeper.open(with: keeper.custodian()))
   }
 
+  /// Opens the data directory that the arguments name, while no service has it, and closes it whatever
+  /// comes of `body`.
+  static func stopped<Result>(
+    _ arguments: Arguments, _ body: (OpenedVault) async throws -> Result
+  ) async throws -> Result {
+    let layout = StorageLayout(root: try dataDirectory(arguments))
+    let lock = try OwnedLock(layout)
+    return try await stopped(arguments, lock: lock, settings: try Settings.read(layout), body)
+  }
+
+  static func stopped<Result>(
+    _ arguments: Arguments, lock: OwnedLock, settings: Settings,
+    _ body: (OpenedVault) async throws -> Result
+  ) async throws -> Result {
+    let opened = try await OpenedVault(
+      root: try dataDirectory(arguments), keys: arguments.value("keys"),
+      passphraseFile: arguments.value("passphrase-file"), lock: lock, settings: settings)
+    do {
+      let result = try await body(opened)
+      await opened.close()
+      return result
+    } catch {
+      await opened.close()
+      throw error
+    }
+  }
+
   /// Records where a restored directory came from, before anything of it is served.
   private static func putRestoreOnRecord(
     _ layout: StorageLayout, _ vault: Vault, on files: LinuxFileSystem

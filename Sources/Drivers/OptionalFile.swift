@@ -11,3 +11,15 @@ func readIfPresent(
     throw error
   }
 }
+
+/// The names in a directory in ascending order; none where there is no such directory.
+func namesIfPresent(
+  in path: String, on fileSystem: any FileSystem
+) throws(DurableError) -> [String] {
+  do {
+    return try Directory.names(in: path, on: fileSystem)
+  } catch {
+    if error.code == .notFound { return [] }
+    throw error
+  }
+}
