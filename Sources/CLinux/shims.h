@@ -34,6 +34,7 @@ int memfd_create(const char *name, unsigned int flags);
 int pipe2(int ends[2], int flags);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pthread_setname_np(pthread_t thread, const char *name);
+int sync_file_range(int file, off_t offset, off_t length, unsigned int flags);
 int syncfs(int file);
 
 // SO_PEERCRED's `struct ucred` (unix(7)), under a name of our own.
