@@ -30,7 +30,7 @@ public struct ContactAddress: Sendable, Hashable, CustomStringConvertible {
       guard (1...Self.userBytes).contains(user.count), user.allSatisfy(Self.isUser) else {
         throw fault
       }
-      guard !EmergencyNumber.isNumber(Array(user)) else {
+      guard !EmergencyNumber.isMeant(byUser: Array(user)) else {
         throw SIPError(.emergency, during: "reading a contact")
       }
       rest = rest[(at + 1)...]

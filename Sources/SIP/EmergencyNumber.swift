@@ -16,13 +16,17 @@ public enum EmergencyNumber {
   private static func isMeant(_ bytes: [UInt8], by uri: SIPURI) -> Bool {
     switch uri.scheme {
     case .sip, .sips:
-      let user = decoded(bytes, at: uri.user)
-      let name = user.prefix { $0 != Syntax.semicolon && $0 != 0x2E }.map(Syntax.lowered)
-      return isNumber(user) || isService(user) || name.elementsEqual("sos".utf8)
+      return isMeant(byUser: decoded(bytes, at: uri.user))
     case .tel: return isNumber(decoded(bytes, at: uri.user))
     case .urn: return isService(utf8("urn:") + decoded(bytes, at: uri.user))
     case .other: return false
     }
+  }
+
+  /// Whether the user of a `sip:` or `sips:` URI is one: a number, `sos`, or the name of the service.
+  static func isMeant(byUser user: [UInt8]) -> Bool {
+    let name = user.prefix { $0 != Syntax.semicolon && $0 != 0x2E }.map(Syntax.lowered)
+    return isNumber(user) || isService(user) || name.elementsEqual("sos".utf8)
   }
 
   /// Whether a user part, or what follows `tel:`, dials one, however it is punctuated; 911 also behind one

@@ -169,6 +169,17 @@ try:
     assert answer.startswith(b"SIP/2.0 302 "), answer
     for name in (None, "impostor"):
         assert call_tls(name)[0] == b"", name
+    # Our own probe asks our own server, and believes neither another name nor another authority.
+    for name, authority, wanted in (("127.0.0.1", "authority", "answered(status: 200"),
+                                    ("127.0.0.2", "authority", "ProbeMiss.tls"),
+                                    ("127.0.0.1", "stranger", "ProbeMiss.tls")):
+        with Worker(WORKER, "probe", "tls", "127.0.0.1:%d" % tls[1], name, "%s/%s.pem" % (pki, authority),
+                    pki + "/carrier.pem", pki + "/carrier.key", "--timeout", "2000", "--all") as probe:
+            lines = []
+            while not lines or wanted not in lines[-1]:
+                lines.append(probe.line())
+            probe.end()
+            assert wanted.startswith("answered") or not any("answered" in line for line in lines), lines
     with socket.create_connection(tcp, 20, ("127.0.0.9", 0)) as plain:
         assert plain.recv(100) == b"", "a stranger's connection is closed without a word"
     with socket.create_connection(tcp, 20) as plain:
@@ -177,7 +188,7 @@ try:
         assert plain.recv(65535).startswith(b"SIP/2.0 302 ")
     status = open("/proc/%d/status" % worker.process.pid).read()
     memory = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
-    say("%s for a carrier with a certificate, nothing without one; TCP in pieces; %.0f MB at most"
+    say("%s for a carrier with a certificate, nothing without one, nor for a probe of another name; TCP in pieces; %.0f MB at most"
         % (version, memory))
 finally:
     for program in programs[1:]:

@@ -90,7 +90,11 @@ import Testing
     #expect(try ContactAddress(text, allowsPrivate: true).description == text)
   }
 
-  @Test(arguments: ["sip:911@a.example.com", "sip:112@a.example.com", "sip:1-911@a.example.com"])
+  @Test(arguments: [
+    "sip:911@a.example.com", "sip:112@a.example.com", "sip:1-911@a.example.com",
+    "sip:sos@a.example.com",
+    "sip:SOS.fire@a.example.com",
+  ])
   func anEmergencyNumberIsNoContact(text: String) {
     #expect(throws: SIPError.self) { try ContactAddress(text) }
   }

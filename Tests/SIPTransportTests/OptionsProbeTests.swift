@@ -1,7 +1,8 @@
 import SIP
-import SIPTransport
 import Testing
 import Threading
+
+@testable import SIPTransport
 
 @Suite(.timeLimit(.minutes(2)))
 struct OptionsProbeTests {
@@ -100,6 +101,19 @@ struct OptionsProbeTests {
       _ = try await Self.events(of: Self.target(server.endpoints[0])) { events in
         events.count { $0.result == .answered(status: 200, isLate: false) } == 3
       }
+    }
+  }
+
+  // Half-open: the other side has lost the connection, or takes new ones and answers none.
+  @Test func aConnectionThatAnswersNothingIsMadeAnew() async throws {
+    let listener = try StreamListener(RedirectServerTests.endpoint(), tls: nil, token: 0)
+    let target = OptionsTarget(
+      try Endpoint(of: listener.descriptor), over: .tcp, every: .milliseconds(10),
+      timeout: .milliseconds(10))
+    let accepted = Lock<[Socket]>([])
+    _ = try await Self.events(of: target) { _ in
+      if let (socket, _) = listener.accept() { accepted.withLock { $0.append(socket) } }
+      return accepted.withLock { $0.count } == 3
     }
   }
 

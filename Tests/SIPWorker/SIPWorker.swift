@@ -3,7 +3,7 @@
 //   sip-worker redirect [--udp IP:PORT] [--tcp IP:PORT] [--tls IP:PORT CERTIFICATE KEY CLIENT_CA]…
 //     [--source CIDR]… --contact URI… --safe URI…
 //   sip-worker probe udp|tcp IP:PORT [--interval MS] [--timeout MS] [--all]
-//   sip-worker probe tls IP:PORT SERVER_NAME CA […]
+//   sip-worker probe tls IP:PORT SERVER_NAME CA CERTIFICATE KEY […]
 //
 // redirect prints `listening ENDPOINT` for each, and obeys lines on standard input: `plan off`, `plan on`,
 // `statistics`; it ends with its input. probe prints `TIME EVENT` lines, TIME in ns of CLOCK_MONOTONIC:
@@ -132,7 +132,11 @@ func probe(_ words: Words) async throws {
     switch kind {
     case "udp": .udp
     case "tcp": .tcp
-    case "tls": .tls(try TLSContext(serverName: words.word(), authorities: words.word()))
+    case "tls":
+      .tls(
+        try TLSContext(
+          serverName: words.word(), authorities: words.word(), certificateFile: words.word(),
+          keyFile: words.word()))
     default: throw UsageError(description: "what is \(kind)?")
     }
   var target = OptionsTarget(place, over: transport)
