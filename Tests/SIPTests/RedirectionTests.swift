@@ -58,7 +58,8 @@ import Testing
     #expect(!text.contains("Contact") && !text.contains("Retry-After"))
     // Also when it has been sent on to a gateway, or asks for what we do not know.
     for other in [
-      invite(toValue: "<\(uri)>"), invite(to: uri, fields: "Require: geolocation-routing"),
+      invite(to: uri, toValue: "<sip:desk@198.51.100.1>"), invite(toValue: "<\(uri)>"),
+      invite(to: uri, fields: "Require: geolocation-routing"),
       invite(toValue: "<\(uri)>;tag=1"),
     ] { #expect(status(other) == 503) }
   }
