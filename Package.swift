@@ -39,6 +39,10 @@ let mechanisms: [Target] = [
   .target(name: "HTTP", dependencies: ["Encoding", "Threading", "COpenSSL", "CLinux"]),
   .target(name: "HTTPClient", dependencies: ["Threading", "CCurl"]),
   .target(name: "TLSClient", dependencies: ["COpenSSL", "CLinux"]),
+  .target(name: "SIP", dependencies: ["Encoding"]),
+  .target(
+    name: "SIPTransport",
+    dependencies: ["SIP", "Cryptography", "Encoding", "Threading", "COpenSSL", "CLinux"]),
   .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CSeccomp", "CLinux"]),
   .target(name: "Tar"),
   .target(name: "QRCode", dependencies: ["CQREncode"]),
@@ -153,6 +157,14 @@ let tests: [Target] = [
     dependencies: [
       "Vault", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
     ], path: "Tests/KeyWorker"),
+  .testTarget(name: "SIPTests", dependencies: ["SIP"], path: "Tests/SIPTests"),
+  .testTarget(
+    name: "SIPTransportTests", dependencies: ["SIPTransport", "SIP", "Threading", "CLinux"],
+    path: "Tests/SIPTransportTests"),
+  // The redirect server and the probe as programs, for the outside tests and the figures.
+  .executableTarget(
+    name: "sip-worker", dependencies: ["SIPTransport", "SIP", "Threading"],
+    path: "Tests/SIPWorker"),
   .testTarget(name: "YAMLTests", dependencies: ["YAML"], path: "Tests/YAMLTests"),
   // The probe's child as a program of its own, and children that misbehave.
   .executableTarget(
@@ -207,7 +219,7 @@ let tests: [Target] = [
     name: "FuzzTargets",
     dependencies: [
       "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
-      "Encoding", "PKCS11", "SecretSharing",
+      "Encoding", "PKCS11", "SecretSharing", "SIP",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(
     name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),
