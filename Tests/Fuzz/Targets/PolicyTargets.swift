@@ -1,3 +1,4 @@
+import Retention
 import Vault
 import YAML
 
