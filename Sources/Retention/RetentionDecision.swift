@@ -79,6 +79,7 @@ extension RetentionSchedule {
         unknown.append(missing)
       }
     }
+    if facts.classes.contains(where: { classes[$0] == nil }) { unknown.append(.className) }
     var decisive: RetentionRule?
     switch eligibility {
     case .from(_, let rule): decisive = rules[rule]

@@ -49,6 +49,9 @@ import Testing
     #expect(try unknown { $0[.dateOfService] = nil } == [.day(.dateOfService)])
     #expect(try unknown { $0.classes = ["no-such-class"] } == [.className])
     #expect(try unknown { $0.classes = ["recording", "no-such-class"] } == [.className])
+    var two = RetentionFacts()
+    two.classes = ["recording", "no-such-class"]
+    #expect(schedule.explain(two).unknown == [.day(.dateOfService), .birthDate, .className])
     #expect(try unknown { $0.classes = ["contract"] } == [.day(.contractEnd)])
     // A minor somewhere: without the state it is not known until when.
     #expect(try unknown { $0.patient = .born(try day("2005-11-21")) } == [.state])

@@ -22,6 +22,7 @@ struct SimulatedCall {
 
   static let states = ["US-MI", "US-AL", "US-MS"]
   static let majority = ["US-MI": 18, "US-AL": 19, "US-MS": 21]
+  static let places = majority.reduce(into: [:]) { $0[$1.key] = Jurisdiction($1.key) }
   static let key = RetentionTests.id(7)
 
   init(number serial: Int, on day: CivilDate, with dice: inout Dice) {
@@ -55,7 +56,7 @@ struct SimulatedCall {
   var facts: RetentionFacts {
     var facts = RetentionFacts()
     facts.classes = isMedicare ? ["c", "medicare"] : []
-    facts.state = knowsState ? Jurisdiction(state) : nil
+    facts.state = knowsState ? Self.places[state] : nil
     facts.patient = knowsAge
     facts[.dateOfService] = served
     return facts

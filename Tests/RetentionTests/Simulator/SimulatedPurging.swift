@@ -6,13 +6,20 @@ import Retention
 // The service's side: what it does once a day, driven by the decisions of the module.
 extension Simulation {
   mutating func workOnPurges() throws {
-    // What a crash left goes on before anything else does.
-    for purge in storage.pending { storage.finish(purge) }
+    if memory == nil {
+      // A start: what a crash left goes on before anything else does.
+      for purge in storage.pending { storage.finish(purge) }
+    }
     guard let row = storage.plan else {
-      if isHealing || chance(5) { try sweep() }
+      if isHealing || chance(14) { try sweep() }
       return
     }
-    var procedure = try row.procedure()
+    let kept = memory == nil || chance(8) ? try row.procedure() : nil
+    if let memory, let kept, memory != kept {
+      throw Failure(description: "what was kept of a plan is not what it was")
+    }
+    guard var procedure = memory ?? kept else { return }
+    hasCrashed = !isHealing && chance(30)
     switch procedure.stage {
     case .planned: try approve(&procedure)
     case .approved:
@@ -23,10 +30,12 @@ extension Simulation {
         count("plans of days to come")
         if chance(10) { try procedure.withdraw() }
       }
+    // Nobody asks on every day of the grace period, and some ask too early.
+    case .inGrace where !isHealing && !chance(4): break
     case .inGrace, .running:
       // Every day is a start, which asks again.
       if let judgement = try begin(&procedure) { try proceed(&procedure, judgement) }
-    case .done, .void: storage.plan = nil
+    case .done, .void: throw Failure(description: "a plan that has ended is kept")
     }
     if !isHealing, chance(300), !procedure.stage.isFinal {
       try procedure.withdraw()
@@ -38,12 +47,14 @@ extension Simulation {
   /// Makes the procedure's stage durable.
   private mutating func keep(_ procedure: PurgeProcedure) {
     guard storage.plan?.plan.head.id == procedure.plan.head.id else { return }
+    memory = hasCrashed ? nil : procedure
     storage.plan?.approvals = procedure.approvals.map(\.encoded)
     storage.plan?.graceSince = procedure.graceSince
     storage.plan?.stage = procedure.stage
     if procedure.stage.isFinal {
       count("plans \(procedure.stage.rawValue)")
       storage.plan = nil
+      memory = nil
     }
   }
 
@@ -68,10 +79,18 @@ extension Simulation {
       limit: limit)
     let register = register
     var bytes: [UInt8] = []
+    let day = ClockGuard.day(at: clock)
     for call in storage.calls {
-      try writer.consider(candidate(call, register))
-      bytes += writer.drain()
+      // Holds are asked about what may go only: there may be many of both.
+      let eligible = loaded.schedule.eligibility(of: call.facts).day
+      let isDue = eligible.flatMap { eligible in day.map { eligible <= $0 } } ?? false
+      try writer.consider(
+        PlanCandidate(
+          call: call.id, facts: call.facts,
+          hold: isDue ? register.verdict(on: call.holdFacts) : .free,
+          recordings: call.recordings, bytes: call.bytes))
     }
+    bytes += writer.drain()
     let (plan, rest) = writer.finish()
     guard plan.totals.calls > 0 else { return }
     storage.plan = SimulatedStorage.PlanRow(plan: plan, bytes: bytes + rest)
@@ -163,6 +182,7 @@ extension Simulation {
         if chance(60) { setHold() }
         if chance(25) {
           count("crashes")
+          hasCrashed = true
           return
         }
       }
@@ -192,6 +212,7 @@ extension Simulation {
       count("purged")
       if !isHealing, chance(25) {
         count("crashes")
+        hasCrashed = true
         return
       }
       storage.finish((call.id, certificate))

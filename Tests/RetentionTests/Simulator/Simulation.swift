@@ -25,6 +25,9 @@ struct Simulation {
   var hasAuthority = true
   var canReadHolds = true
   var storage = SimulatedStorage()
+  /// The plan at work, which a crash forgets.
+  var memory: PurgeProcedure?
+  var hasCrashed = false
   var holds: [SimulatedHold] = []
   var serial = 0
   var isHealing = false
@@ -97,7 +100,7 @@ struct Simulation {
 
   private mutating func happen() {
     guard let today else { return }
-    if chance(4) {
+    if chance(9) {
       serial += 1
       storage.calls.append(SimulatedCall(number: serial, on: today, with: &dice))
     }
@@ -106,8 +109,8 @@ struct Simulation {
       storage.calls[place].knowsState = true
       storage.calls[place].isLinked.toggle()
     }
-    if chance(60) { setHold() }
-    if chance(50), let place = holds.indices.randomElement(using: &dice) { release(place) }
+    if chance(80) { setHold() }
+    if chance(60), let place = holds.indices.randomElement(using: &dice) { release(place) }
     if chance(90) { hasAuthority.toggle() }
     if chance(40) { canReadHolds = false } else { canReadHolds = true }
     if chance(200) {
@@ -131,7 +134,7 @@ struct Simulation {
       about = .call(call.id)
     case 1: about = .patient(Int.random(in: 0..<30, using: &dice))
     case 2: about = .number(Int.random(in: 0..<30, using: &dice))
-    case 3: about = .year(today.year - Int.random(in: 0...3, using: &dice))
+    case 3 where chance(3): about = .year(today.year - Int.random(in: 0...3, using: &dice))
     default: about = .callExtension(Int.random(in: 0..<7, using: &dice))
     }
     holds.append(SimulatedHold(serial, about, at: Timestamp(milliseconds: now)))
