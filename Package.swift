@@ -52,9 +52,12 @@ let mechanisms: [Target] = [
 
 let domain: [Target] = [
   .target(name: "Audit", dependencies: ["Encoding", "Threading", "Cryptography"]),
+  .target(name: "Retention", dependencies: ["Encoding", "Cryptography", "YAML"]),
   .target(
     name: "Vault",
-    dependencies: ["Audit", "Encoding", "Threading", "Cryptography", "SecretSharing", "YAML"]),
+    dependencies: [
+      "Audit", "Retention", "Encoding", "Threading", "Cryptography", "SecretSharing", "YAML",
+    ]),
   .target(name: "Views", dependencies: ["Audit", "Encoding", "Threading", "Cryptography"]),
   .target(
     name: "Intake", dependencies: ["Vault", "Audit", "Encoding", "Threading", "Cryptography"]),
@@ -88,7 +91,8 @@ let program: [Target] = [
   .executableTarget(
     name: "callvault",
     dependencies: [
-      "Service", "Drivers", "Adapters", "Intake", "Vault", "Views", "Audit", "HTTP", "HTTPClient",
+      "Service", "Drivers", "Adapters", "Intake", "Vault", "Retention", "Views", "Audit", "HTTP",
+      "HTTPClient",
       "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading", "YAML",
       "CAssets", "Tar", "PDF", "Spreadsheet", "QRCode", "SecretSharing", "PKCS11",
     ])
@@ -98,7 +102,7 @@ let tests: [Target] = [
   .executableTarget(
     name: "callvault-bench",
     dependencies: [
-      "Vault", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
+      "Vault", "Retention", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
     ],
     path: "Benchmarks/Program"),
   .testTarget(
@@ -108,8 +112,8 @@ let tests: [Target] = [
   .testTarget(
     name: "ServiceTests",
     dependencies: [
-      "Service", "Drivers", "Vault", "Views", "Audit", "HTTP", "HTTPClient", "Cryptography",
-      "Encoding", "Threading", "YAML",
+      "Service", "Drivers", "Vault", "Retention", "Views", "Audit", "HTTP", "HTTPClient",
+      "Cryptography", "Encoding", "Threading", "YAML",
     ],
     path: "Tests/ServiceTests"),
   .testTarget(
@@ -155,7 +159,7 @@ let tests: [Target] = [
   .executableTarget(
     name: "key-worker",
     dependencies: [
-      "Vault", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
+      "Vault", "Retention", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
     ], path: "Tests/KeyWorker"),
   .testTarget(name: "SIPTests", dependencies: ["SIP"], path: "Tests/SIPTests"),
   .testTarget(
@@ -179,13 +183,22 @@ let tests: [Target] = [
     ], path: "Tests/AudioProbeTests"),
   .testTarget(name: "EncodingTests", dependencies: ["Encoding"], path: "Tests/EncodingTests"),
   .testTarget(
+    name: "RetentionTests",
+    dependencies: ["Retention", "YAML", "Encoding", "Cryptography", "Mutation"],
+    path: "Tests/RetentionTests"),
+  // What the rules make of dates, for a program that counts them by itself.
+  .executableTarget(
+    name: "retention-dates",
+    dependencies: ["Retention", "Host", "YAML", "Encoding", "Cryptography"],
+    path: "Tests/RetentionDates"),
+  .testTarget(
     name: "CryptographyTests", dependencies: ["Cryptography", "Encoding"],
     path: "Tests/CryptographyTests"),
   .testTarget(
     name: "VaultTests",
     dependencies: [
-      "Adapters", "Intake", "Vault", "Audit", "Drivers", "Encoding", "Threading", "Cryptography",
-      "Durable", "Database", "YAML", "FaultInjection", "ConformanceSuites",
+      "Adapters", "Intake", "Vault", "Retention", "Audit", "Drivers", "Encoding", "Threading",
+      "Cryptography", "Durable", "Database", "YAML", "FaultInjection", "ConformanceSuites",
     ],
     path: "Tests/VaultTests"),
   .testTarget(
@@ -219,7 +232,7 @@ let tests: [Target] = [
     name: "FuzzTargets",
     dependencies: [
       "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
-      "Encoding", "PKCS11", "SecretSharing", "SIP",
+      "Encoding", "PKCS11", "SecretSharing", "SIP", "Retention",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(
     name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),
