@@ -54,6 +54,7 @@ let domain: [Target] = [
   .target(name: "Views", dependencies: ["Audit", "Encoding", "Threading", "Cryptography"]),
   .target(
     name: "Intake", dependencies: ["Vault", "Audit", "Encoding", "Threading", "Cryptography"]),
+  .target(name: "Failover", dependencies: ["Encoding", "Cryptography", "YAML"]),
 ]
 
 let outside: [Target] = [
@@ -66,7 +67,8 @@ let outside: [Target] = [
   .target(
     name: "Adapters",
     dependencies: [
-      "Intake", "Views", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading",
+      "Failover", "Intake", "Views", "Cryptography", "Durable", "Encoding", "Host", "TLSClient",
+      "Threading", "YAML",
     ]),
 ]
 
@@ -195,6 +197,9 @@ let tests: [Target] = [
     name: "EvidenceTests",
     dependencies: ["callvault", "Tar", "PDF", "Spreadsheet", "Encoding", "Cryptography"],
     path: "Tests/EvidenceTests"),
+  .testTarget(
+    name: "FailoverTests", dependencies: ["Failover", "YAML", "Cryptography", "Encoding"],
+    path: "Tests/FailoverTests"),
   .testTarget(
     name: "IntakeTests",
     dependencies: ["Intake", "Vault", "Encoding", "Cryptography"], path: "Tests/IntakeTests"),
