@@ -1,7 +1,9 @@
 public import Encoding
 
-/// All that the supervisor decides, without a clock, a socket or a file: beliefs, the way for calls, and where an
-/// emergency would go. The simulation runs this very code.
+/// All that the supervisor decides, without a clock, a socket or a file: beliefs, the way for calls, and where
+/// an emergency would go.
+///
+/// The simulation runs this very code.
 public struct Supervision: Sendable {
   public let policy: RoutingPolicy
   public private(set) var routing: RoutingMachine

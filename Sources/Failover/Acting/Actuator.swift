@@ -20,6 +20,7 @@ public protocol Actuator: Sendable {
   /// - Parameters:
   ///   - plan: from this actuator's ``plan(_:)``.
   ///   - deadline: nothing is sent after it; what was begun is read back all the same.
+  /// - Returns: what was done, read back.
   /// - Throws: ``FailoverError/Code/fenced``, ``FailoverError/Code/tooLate``, ``FailoverError/Code/busy``.
   func apply(_ plan: ActuatorPlan, before deadline: Moment) async throws(FailoverError)
     -> ActuatorReceipt
@@ -32,7 +33,9 @@ public protocol Actuator: Sendable {
     -> ActuatorReceipt
 }
 
-/// One thing that differs between what is and what a plan wants. No secret and nothing from a caller stands in it.
+/// One thing that differs between what is and what a plan wants.
+///
+/// No secret and nothing from a caller stands in it.
 public struct ActuatorChange: Hashable, Sendable {
   /// What is changed, in the actuator's words: `dispatcher 1 sip:pbx`, `trunk origination pbx.priority`.
   public let subject: String

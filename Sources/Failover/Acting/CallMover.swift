@@ -31,7 +31,9 @@ public struct LiveCall: Hashable, Sendable {
   }
 }
 
-/// Something that can move calls that are going on. Many actuators can only steer new ones.
+/// Something that can move calls that are going on.
+///
+/// Many actuators can only steer new ones.
 public protocol CallMover: Sendable {
   var id: ActuatorID { get }
   /// At most 1,000.

@@ -20,8 +20,13 @@ public struct DriftFinding: Hashable, Sendable {
   }
 }
 
-/// Looks for drift: at start, hourly and before a switch. Reads only.
+/// Looks for drift: at start, hourly and before a switch.
+///
+/// Reads only.
 public protocol DriftLinter: Sendable {
+  /// Looks at all that the routes of a policy depend on there.
+  ///
   /// - Parameter routes: all routes of the policy.
+  /// - Returns: what was found; nothing where all is as it must be.
   func findings(for routes: [Route]) async -> [DriftFinding]
 }

@@ -1,6 +1,8 @@
 public import Encoding
 
-/// What people are told. Ids and words from closed lists only, never anything about a patient or a caller.
+/// What people are told.
+///
+/// Ids and words from closed lists only, never anything about a patient or a caller.
 public struct Notice: Hashable, Sendable {
   public enum Event: String, CaseIterable, Sendable {
     /// Calls go another way.

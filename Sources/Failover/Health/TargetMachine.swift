@@ -82,8 +82,10 @@ public struct TargetMachine: Sendable {
     return silent >= target.quorum
   }
 
-  /// After the line proved itself, how long this target must still be silent: what the fastest voice needs for two
-  /// probes. When a line comes back, all that lies beyond it is heard a moment after each other.
+  /// After the line proved itself, how long this target must still be silent: what the fastest voice needs for
+  /// two probes.
+  ///
+  /// When a line comes back, all that lies beyond it is heard a moment after each other.
   public var settleMs: Int64 {
     let pace = target.signals.filter { $0.kind != .passive }.map {
       2 * $0.pace.silenceMs / Int64(max(1, $0.pace.probes))

@@ -64,6 +64,7 @@ public struct BusinessHours: Sendable, Equatable {
   /// - Parameters:
   ///   - start: the first.
   ///   - end: the last; an earlier one than `start` gives 0.
+  /// - Returns: their sum, 0 where all was closed.
   public func openMs(from start: Timestamp, to end: Timestamp) -> Int64 {
     guard start < end else { return 0 }
     var total: Int64 = 0

@@ -1,6 +1,8 @@
 public import Encoding
 
-/// Which notices people have not acknowledged, and when each is told to more of them. Pure: time is passed in.
+/// Which notices people have not acknowledged, and when each is told to more of them.
+///
+/// Pure: time is passed in.
 public struct NoticeLedger: Sendable {
   /// A notice that is open.
   public struct Open: Hashable, Sendable {
@@ -36,6 +38,7 @@ public struct NoticeLedger: Sendable {
   ///   - notice: at level 1.
   ///   - notifiers: who is told besides the first level.
   ///   - now: the time.
+  /// - Returns: what is to be sent at once.
   public mutating func add(
     _ notice: Notice, besides notifiers: [NotifierID] = [], at now: Moment
   ) -> Delivery {

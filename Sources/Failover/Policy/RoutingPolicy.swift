@@ -127,7 +127,9 @@ public struct RoutingPolicy: Sendable {
   public let groups: [CallGroupID: ActuatorID?]
   public internal(set) var targets: [Target]
   public let probes: [DeclaredProbe]
-  /// In order of preference: the first that can be used is taken. The last needs nothing.
+  /// In order of preference: the first that can be used is taken.
+  ///
+  /// The last needs nothing.
   public let choices: [Choice]
   public internal(set) var switching: Switching
   public internal(set) var failback: Failback

@@ -155,6 +155,7 @@ private struct EmergencyGuard {
   private let further: Set<String>
 
   /// - Parameter node: numbers of the place besides 911: digits, at least two.
+  /// - Throws: ``YAMLError`` for anything else.
   init(adding node: YAMLNode?) throws(YAMLError) {
     var further: Set<String> = []
     for item in try node?.sequence() ?? [] {

@@ -4,7 +4,9 @@
 public struct RouteContact: Hashable, Sendable {
   /// `sip:desk@192.0.2.1:5060;transport=tcp` or `+13125550123`, as the policy has it.
   public let uri: String
-  /// 0…1000, a thousandth each: `q` of RFC 3261, 20.10. The higher is tried first.
+  /// 0…1000, a thousandth each: `q` of RFC 3261, 20.10.
+  ///
+  /// The higher is tried first.
   public let preference: Int
 
   /// Is nil for another form, an emergency number, or a preference out of bounds.

@@ -42,7 +42,9 @@ public struct Evidence: Hashable, Sendable {
   }
 }
 
-/// A change of the way for calls, with all that led to it. What an entry of the log commits to.
+/// A change of the way for calls, with all that led to it.
+///
+/// What an entry of the log commits to.
 public struct Decision: Hashable, Sendable {
   public let id: Identifier
   public let at: Moment

@@ -1,5 +1,6 @@
-/// Whether calls may go back to a better route, and what must still be proved. New calls go back; those that are
-/// going on stay where they are, so nothing is stampeded.
+/// Whether calls may go back to a better route, and what must still be proved.
+///
+/// New calls go back; those that are going on stay where they are, so nothing is stampeded.
 struct FailbackGate: Sendable {
   enum Step: Equatable {
     case wait
@@ -41,10 +42,13 @@ struct FailbackGate: Sendable {
   /// A person wants to go back.
   mutating func approve() { if target != nil { isApproved = true } }
 
+  /// Looks at what is proved.
+  ///
   /// - Parameters:
   ///   - route: the better route, usable for the dwell.
   ///   - activeCalls: on the backup; nil: not known.
   ///   - now: the time.
+  /// - Returns: what follows.
   mutating func step(to route: RouteID, activeCalls: Int?, at now: Moment) -> Step {
     if target != route {
       reset()

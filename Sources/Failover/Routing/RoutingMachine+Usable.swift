@@ -20,7 +20,9 @@ extension RoutingMachine {
     }
   }
 
-  /// Whether calls could go this way now. Everything it needs must be alive: not merely not known to be dead.
+  /// Whether calls could go this way now.
+  ///
+  /// Everything it needs must be alive: not merely not known to be dead.
   func isUsable(_ index: Int, _ situation: Situation) -> Bool {
     if let until = failedUntil[index], situation.now < until { return false }
     for need in needs[index] where situation.beliefs[need].belief != .alive { return false }

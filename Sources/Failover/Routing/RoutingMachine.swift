@@ -1,6 +1,8 @@
 public import Encoding
 
-/// Decides which way calls go. Pure: beliefs and times are passed in, what is to be done comes out.
+/// Decides which way calls go.
+///
+/// Pure: beliefs and times are passed in, what is to be done comes out.
 ///
 /// One plan at a time is commanded; a later one has a higher version. `Documentation/formats/routing.md` has the
 /// rules by number.

@@ -79,7 +79,10 @@ public struct OutageSimulation: Sendable {
       case 0...5: kind = .dead(target)
       case 6: kind = .lossy(target, permille: numbers.number(20...300))
       case 7: kind = .draining(target)
-      case 8...9: kind = .flapping(target, periodMs: numbers.number(500...4_000))
+      case 8...9:
+        let kind = SimulatedFault.Kind.flapping(target, periodMs: numbers.number(500...4_000))
+        faults.append(SimulatedFault(kind: kind, from: from, to: from.advanced(byMs: lasts)))
+        continue
       case 10...12: kind = .uplinkCut
       case 13: kind = .flood(target)
       case 14:

@@ -1,5 +1,7 @@
-/// How a target is looked at. Each kind is one voice when a target is judged; what others report by API is
-/// one voice together, however many report and whatever they say.
+/// How a target is looked at.
+///
+/// Each kind is one voice when a target is judged; what others report by API is one voice together, however
+/// many report and whatever they say.
 public enum SignalKind: String, CaseIterable, Sendable, Comparable {
   /// SIP OPTIONS over UDP, TCP or TLS.
   case sipOptions = "sip-options"
