@@ -39,6 +39,9 @@ let mechanisms: [Target] = [
   .target(name: "HTTP", dependencies: ["Encoding", "Threading", "COpenSSL", "CLinux"]),
   .target(name: "HTTPClient", dependencies: ["Threading", "CCurl"]),
   .target(name: "TLSClient", dependencies: ["COpenSSL", "CLinux"]),
+  .target(name: "SMTP", dependencies: ["Encoding", "HTTPClient", "Threading", "CCurl"]),
+  .target(name: "AMI"),
+  .target(name: "Subprocess", dependencies: ["Threading", "CLinux"]),
   .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CSeccomp", "CLinux"]),
   .target(name: "Tar"),
   .target(name: "QRCode", dependencies: ["CQREncode"]),
@@ -203,6 +206,7 @@ let tests: [Target] = [
   .testTarget(
     name: "IntakeTests",
     dependencies: ["Intake", "Vault", "Encoding", "Cryptography"], path: "Tests/IntakeTests"),
+  .testTarget(name: "AMITests", dependencies: ["AMI"], path: "Tests/AMITests"),
   .target(name: "Mutation", path: "Tests/Mutation"),
   // What views make of entries, for programs that know the forms from elsewhere.
   .executableTarget(
