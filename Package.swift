@@ -73,6 +73,12 @@ let outside: [Target] = [
       "Failover", "Intake", "Views", "Cryptography", "Durable", "Encoding", "Host", "TLSClient",
       "Threading", "YAML",
     ]),
+  .target(
+    name: "Telephony",
+    dependencies: [
+      "Failover", "AMI", "SMTP", "Subprocess", "HTTPClient", "TLSClient", "Cryptography", "Durable",
+      "Encoding", "Threading", "YAML",
+    ]),
 ]
 
 let service: [Target] = [
@@ -207,6 +213,18 @@ let tests: [Target] = [
     name: "IntakeTests",
     dependencies: ["Intake", "Vault", "Encoding", "Cryptography"], path: "Tests/IntakeTests"),
   .testTarget(name: "AMITests", dependencies: ["AMI"], path: "Tests/AMITests"),
+  .testTarget(
+    name: "TelephonyTests",
+    dependencies: [
+      "Telephony", "Failover", "SMTP", "Subprocess", "HTTPClient", "Cryptography", "Encoding",
+      "Threading", "YAML", "Mutation",
+    ], path: "Tests/TelephonyTests"),
+  // Actuators, notifiers and probes for programs that play the vendors.
+  .executableTarget(
+    name: "telephony-driver",
+    dependencies: [
+      "Telephony", "Failover", "HTTPClient", "Cryptography", "Encoding", "Threading", "YAML",
+    ], path: "Tests/TelephonyDriver"),
   .target(name: "Mutation", path: "Tests/Mutation"),
   // What views make of entries, for programs that know the forms from elsewhere.
   .executableTarget(
@@ -216,7 +234,7 @@ let tests: [Target] = [
     name: "FuzzTargets",
     dependencies: [
       "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
-      "Encoding", "PKCS11", "SecretSharing",
+      "Encoding", "PKCS11", "SecretSharing", "AMI", "Failover", "HTTPClient", "Telephony",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(
     name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),

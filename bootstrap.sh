@@ -22,6 +22,7 @@ test_packages=(
   sox libsox-fmt-all opus-tools vorbis-tools lame flac
   golang-go golang-golang-x-mod-dev
   rsyslog rsyslog-openssl rsyslog-gnutls
+  kamailio sip-tester
 )
 # Peers of the benchmarks.
 bench_packages=(

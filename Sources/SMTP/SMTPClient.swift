@@ -70,7 +70,9 @@ public actor SMTPClient {
     }
   }
 
-  /// Hands a message over; returns when the server has taken it for every recipient.
+  /// Hands a message over; returns when the server has taken it for one recipient at least.
+  ///
+  /// A dead address among several must not keep the others from being told.
   ///
   /// - Parameters:
   ///   - message: what is sent.
@@ -101,6 +103,7 @@ public actor SMTPClient {
       try handle.set(CURLOPT_MAIL_FROM, "<\(message.sender)>")
       try handle.check(
         unsafe callvault_curl_set_list(handle.handle, CURLOPT_MAIL_RCPT, recipients))
+      try handle.set(CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1)
       try handle.set(CURLOPT_UPLOAD, 1)
       try handle.check(
         unsafe callvault_curl_set_offset(
