@@ -85,17 +85,18 @@ let service: [Target] = [
   .target(
     name: "Service",
     dependencies: [
-      "Intake", "Vault", "Views", "Audit", "HTTP", "Encoding", "Threading", "Cryptography",
-      "CAssets",
+      "Intake", "Vault", "Views", "Audit", "Failover", "HTTP", "Encoding", "Threading",
+      "Cryptography", "CAssets",
     ],
-    exclude: ["openapi.json"])
+    exclude: ["openapi.json", "failover-openapi.json"])
 ]
 
 let program: [Target] = [
   .executableTarget(
     name: "callvault",
     dependencies: [
-      "Service", "Drivers", "Adapters", "Intake", "Vault", "Views", "Audit", "HTTP", "HTTPClient",
+      "Service", "Drivers", "Adapters", "Failover", "Intake", "Vault", "Views", "Audit", "HTTP",
+      "HTTPClient",
       "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading", "YAML",
       "CAssets", "Tar", "PDF", "Spreadsheet", "QRCode", "SecretSharing", "PKCS11",
     ])

@@ -3,7 +3,7 @@ public import YAML
 
 /// What is watched, where calls may go, and when they change their way: `Policies/routing.yaml`.
 ///
-/// Specified in `Documentation/formats/routing.md`. Immutable once read; the supervisor runs under one policy whose
+/// Specified in `Documentation/formats/routing.md`. Never changes once read; the supervisor runs under one policy whose
 /// SHA-256 is in every entry that it decided.
 public struct RoutingPolicy: Sendable {
   /// When a route may be used.

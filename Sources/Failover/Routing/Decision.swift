@@ -8,8 +8,8 @@ public enum Cause: String, CaseIterable, Sendable {
   case pbxLost = "pbx-connection-lost"
   case trunkLost = "trunk-lost"
   case backupLost = "backup-lost"
-  /// COMPLETE_SYSTEM_FAILURE: nothing of ours answers, and the way out of the house does.
-  case everythingLost = "complete-system-failure"
+  /// In the practice's documents, failure of the whole system: nothing of ours answers, and the way out of the house does.
+  case everythingLost = "total-system-failure"
   /// It lives, and asked for no new calls.
   case drained
   /// Nobody is there who could answer.
