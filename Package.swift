@@ -95,7 +95,8 @@ let program: [Target] = [
   .executableTarget(
     name: "callvault",
     dependencies: [
-      "Service", "Drivers", "Adapters", "Failover", "Intake", "Vault", "Views", "Audit", "HTTP",
+      "Service", "Drivers", "Adapters", "Telephony", "Failover", "Intake", "Vault", "Views",
+      "Audit", "HTTP",
       "HTTPClient",
       "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading", "YAML",
       "CAssets", "Tar", "PDF", "Spreadsheet", "QRCode", "SecretSharing", "PKCS11",

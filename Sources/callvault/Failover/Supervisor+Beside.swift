@@ -125,39 +125,18 @@ extension Supervisor {
   /// Moves calls that are going on, ten at once, emergencies first.
   nonisolated func rescue(by mover: any CallMover, to plan: RoutePlan) async {
     do {
-      let calls = try await mover.liveCalls().sorted {
-        ($0.urgency, $0.began) < ($1.urgency, $1.began)
-      }
-      let deadline = Self.now.advanced(byMs: 10_000)
-      await withTaskGroup(of: Void.self) { group in
-        var running = 0
-        for call in calls {
-          if running >= 10 {
-            await group.next()
-            running -= 1
-          }
-          running += 1
-          group.addTask { await self.move(call, by: mover, to: plan.route, before: deadline) }
-        }
-      }
+      let calls = try await mover.liveCalls()
+      let outcomes = await CallRescue(mover: mover) { Self.now }
+        .move(calls, to: plan.route, before: Self.now.advanced(byMs: 10_000))
+      operatorLog.write(
+        .info, "rescued",
+        [
+          "actuator": .string(mover.id.description), "calls": .integer(Int64(calls.count)),
+          "moved": .integer(Int64(outcomes.filter { $0.failure == nil }.count)),
+        ])
     } catch {
       operatorLog.write(
         .warning, "no-rescue",
-        [
-          "actuator": .string(mover.id.description),
-          "cause": .string(OperatorLog.describe(error)),
-        ])
-    }
-  }
-
-  private nonisolated func move(
-    _ call: LiveCall, by mover: any CallMover, to route: Route, before deadline: Moment
-  ) async {
-    do {
-      try await mover.move(call.reference, to: route, before: deadline)
-    } catch {
-      operatorLog.write(
-        .warning, "call-not-moved",
         [
           "actuator": .string(mover.id.description),
           "cause": .string(OperatorLog.describe(error)),
