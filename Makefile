@@ -150,6 +150,8 @@ install: release
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|g' Documentation/callvault.service \
 	  > $(DESTDIR)$(PREFIX)/lib/systemd/system/callvault.service
+	sed 's|@PREFIX@|$(PREFIX)|g' Documentation/callvault-failover.service \
+	  > $(DESTDIR)$(PREFIX)/lib/systemd/system/callvault-failover.service
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/callvault/policies Policies/*.yaml Policies/*.json
 
 ## bootstrap  Debian packages and Python programs that the above need, only when missing

@@ -43,6 +43,9 @@ let mechanisms: [Target] = [
   .target(
     name: "SIPTransport",
     dependencies: ["SIP", "Cryptography", "Encoding", "Threading", "COpenSSL", "CLinux"]),
+  .target(name: "SMTP", dependencies: ["Encoding", "HTTPClient", "Threading", "CCurl"]),
+  .target(name: "AMI"),
+  .target(name: "Subprocess", dependencies: ["Threading", "CLinux"]),
   .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CSeccomp", "CLinux"]),
   .target(name: "Tar"),
   .target(name: "QRCode", dependencies: ["CQREncode"]),
@@ -61,6 +64,7 @@ let domain: [Target] = [
   .target(name: "Views", dependencies: ["Audit", "Encoding", "Threading", "Cryptography"]),
   .target(
     name: "Intake", dependencies: ["Vault", "Audit", "Encoding", "Threading", "Cryptography"]),
+  .target(name: "Failover", dependencies: ["Encoding", "Cryptography", "YAML"]),
 ]
 
 let outside: [Target] = [
@@ -73,7 +77,14 @@ let outside: [Target] = [
   .target(
     name: "Adapters",
     dependencies: [
-      "Intake", "Views", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading",
+      "Failover", "Intake", "Views", "Cryptography", "Durable", "Encoding", "Host", "TLSClient",
+      "Threading", "YAML",
+    ]),
+  .target(
+    name: "Telephony",
+    dependencies: [
+      "Failover", "AMI", "SMTP", "Subprocess", "HTTPClient", "TLSClient", "Cryptography", "Durable",
+      "Encoding", "Threading", "YAML",
     ]),
 ]
 
@@ -81,10 +92,10 @@ let service: [Target] = [
   .target(
     name: "Service",
     dependencies: [
-      "Intake", "Vault", "Views", "Audit", "HTTP", "Encoding", "Threading", "Cryptography",
-      "CAssets",
+      "Intake", "Vault", "Views", "Audit", "Failover", "HTTP", "Encoding", "Threading",
+      "Cryptography", "CAssets",
     ],
-    exclude: ["openapi.json"])
+    exclude: ["openapi.json", "failover-openapi.json"])
 ]
 
 let program: [Target] = [
@@ -92,6 +103,7 @@ let program: [Target] = [
     name: "callvault",
     dependencies: [
       "Service", "Drivers", "Adapters", "Intake", "Vault", "Retention", "Views", "Audit", "HTTP",
+      "Telephony", "Failover",
       "HTTPClient",
       "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading", "YAML",
       "CAssets", "Tar", "PDF", "Spreadsheet", "QRCode", "SecretSharing", "PKCS11",
@@ -221,8 +233,24 @@ let tests: [Target] = [
     dependencies: ["callvault", "Tar", "PDF", "Spreadsheet", "Encoding", "Cryptography"],
     path: "Tests/EvidenceTests"),
   .testTarget(
+    name: "FailoverTests", dependencies: ["Failover", "YAML", "Cryptography", "Encoding"],
+    path: "Tests/FailoverTests"),
+  .testTarget(
     name: "IntakeTests",
     dependencies: ["Intake", "Vault", "Encoding", "Cryptography"], path: "Tests/IntakeTests"),
+  .testTarget(name: "AMITests", dependencies: ["AMI"], path: "Tests/AMITests"),
+  .testTarget(
+    name: "TelephonyTests",
+    dependencies: [
+      "Telephony", "Failover", "SMTP", "Subprocess", "HTTPClient", "Cryptography", "Encoding",
+      "Threading", "YAML", "Mutation",
+    ], path: "Tests/TelephonyTests"),
+  // Actuators, notifiers and probes for programs that play the vendors.
+  .executableTarget(
+    name: "telephony-driver",
+    dependencies: [
+      "Telephony", "Failover", "HTTPClient", "Cryptography", "Encoding", "Threading", "YAML",
+    ], path: "Tests/TelephonyDriver"),
   .target(name: "Mutation", path: "Tests/Mutation"),
   // What views make of entries, for programs that know the forms from elsewhere.
   .executableTarget(
@@ -232,7 +260,8 @@ let tests: [Target] = [
     name: "FuzzTargets",
     dependencies: [
       "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
-      "Encoding", "PKCS11", "SecretSharing", "SIP", "Retention",
+      "Encoding", "PKCS11", "SecretSharing", "SIP", "Retention", "AMI", "Failover", "HTTPClient",
+      "Telephony",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(
     name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),

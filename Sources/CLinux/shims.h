@@ -32,6 +32,7 @@ int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int fallocate(int file, int mode, off_t offset, off_t length);
 int memfd_create(const char *name, unsigned int flags);
 int pipe2(int ends[2], int flags);
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pthread_setname_np(pthread_t thread, const char *name);
 int sync_file_range(int file, off_t offset, off_t length, unsigned int flags);

@@ -69,6 +69,14 @@ public struct TimeZoneRules: Sendable, Equatable {
       instant: Timestamp(milliseconds: (shown - Int64(east)) * 1000), offsetMinutes: east / 60)
   }
 
+  /// Seconds by which clocks there are ahead of UTC at an instant.
+  public func secondsEast(at time: Timestamp) -> Int {
+    // Rounded down also before 1970.
+    let milliseconds = time.milliseconds
+    let remainder = milliseconds % 1000
+    return offset(at: milliseconds / 1000 - (remainder < 0 ? 1 : 0))
+  }
+
   /// Seconds east of UTC at an instant in seconds since 1970.
   func offset(at instant: Int64) -> Int {
     guard let start = transitions.first, let end = transitions.last else {

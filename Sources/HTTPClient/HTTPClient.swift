@@ -1,4 +1,4 @@
-import CCurl
+package import CCurl
 import Glibc
 import Threading
 
@@ -19,6 +19,7 @@ public actor HTTPClient {
   private let endpoint: Endpoint
   private let idleSeconds: Int
   private let totalSeconds: Int?
+  private let kept: Int
   private let handle: EasyHandle
 
   /// Prepares a client; nothing is connected yet.
@@ -28,9 +29,11 @@ public actor HTTPClient {
   ///   - idleSeconds: how long the server may send and take nothing before the request fails.
   ///   - totalSeconds: how long a whole request may take, however it goes; nil for what may be long,
   ///     such as a recording.
+  ///   - kept: the most that is kept of a body, 1 to ``bodyLimit``.
   /// - Throws: ``HTTPClientError/Code/unusable`` for an origin that is not one.
   public init(
-    _ endpoint: Endpoint, idleSeconds: Int = 120, totalSeconds: Int? = nil
+    _ endpoint: Endpoint, idleSeconds: Int = 120, totalSeconds: Int? = nil,
+    keeping kept: Int = bodyLimit
   ) throws(HTTPClientError) {
     switch endpoint {
     case .server(let origin, _): try Self.check(origin, clearTextElsewhere: false)
@@ -40,6 +43,7 @@ public actor HTTPClient {
     self.endpoint = endpoint
     self.idleSeconds = idleSeconds
     self.totalSeconds = totalSeconds
+    self.kept = min(max(kept, 1), Self.bodyLimit)
     handle = try EasyHandle()
     do {
       executor = try BlockingExecutor(label: "http-client")
@@ -50,10 +54,17 @@ public actor HTTPClient {
 
   /// Sends a request and keeps the whole answer.
   ///
-  /// - Throws: ``HTTPClientError/Code/tooLarge`` beyond ``bodyLimit``; a status of 400 or more is
+  /// - Parameters:
+  ///   - request: what is asked.
+  ///   - deadline: the request has ended by then, answered or not, and is not begun after it; nil
+  ///     for none.
+  /// - Returns: the answer.
+  /// - Throws: ``HTTPClientError/Code/tooLarge`` beyond the bytes to keep; a status of 400 or more is
   ///   an answer, not an error.
-  public func send(_ request: ClientRequest) async throws(HTTPClientError) -> ClientResponse {
-    try await transfer(request, receive: nil)
+  public func send(
+    _ request: ClientRequest, by deadline: ContinuousClock.Instant? = nil
+  ) async throws(HTTPClientError) -> ClientResponse {
+    try await transfer(request, by: deadline, receive: nil)
   }
 
   /// Sends a request and hands over the body of a 2xx answer as it arrives.
@@ -69,15 +80,16 @@ public actor HTTPClient {
   public func download(
     _ request: ClientRequest, receive: @escaping @Sendable (Int, [UInt8]) throws -> Void
   ) async throws(HTTPClientError) -> ClientResponse {
-    try await transfer(request, receive: receive)
+    try await transfer(request, by: nil, receive: receive)
   }
 
   private func transfer(
-    _ request: ClientRequest, receive: (@Sendable (Int, [UInt8]) throws -> Void)?
+    _ request: ClientRequest, by deadline: ContinuousClock.Instant?,
+    receive: (@Sendable (Int, [UInt8]) throws -> Void)?
   ) async throws(HTTPClientError) -> ClientResponse {
     let cancellation = Lock(false)
     let result = await withTaskCancellationHandler {
-      perform(request, receive: receive, cancellation: cancellation)
+      perform(request, by: deadline, receive: receive, cancellation: cancellation)
     } onCancel: {
       cancellation.withLock { $0 = true }
     }
@@ -85,16 +97,23 @@ public actor HTTPClient {
   }
 
   private func perform(
-    _ request: ClientRequest, receive: (@Sendable (Int, [UInt8]) throws -> Void)?,
-    cancellation: Lock<Bool>
+    _ request: ClientRequest, by deadline: ContinuousClock.Instant?,
+    receive: (@Sendable (Int, [UInt8]) throws -> Void)?, cancellation: Lock<Bool>
   ) -> Result<ClientResponse, HTTPClientError> {
     do throws(HTTPClientError) {
+      // Only now is it this request's turn on the thread.
+      let left = deadline.map { $0 - ContinuousClock.now }
+      if let left, left < .milliseconds(1) {
+        throw HTTPClientError(.timeout, during: "waiting for an earlier request")
+      }
       let upload = try Upload(request.body)
       let transfer = Transfer(
-        handle: handle, upload: upload, receive: receive, cancellation: cancellation)
+        handle: handle, upload: upload, kept: kept, receive: receive, cancellation: cancellation)
       return .success(
         try transfer.run(
-          request, at: endpoint, idleSeconds: idleSeconds, totalSeconds: totalSeconds))
+          request, at: endpoint,
+          limits: TransferLimits(
+            idleSeconds: idleSeconds, totalSeconds: totalSeconds, left: left)))
     } catch {
       return .failure(error)
     }
@@ -135,13 +154,13 @@ public actor HTTPClient {
 
 /// A libcurl easy handle, which has one owner and keeps its connection between requests.
 @safe
-final class EasyHandle: @unchecked Sendable {
+package final class EasyHandle: @unchecked Sendable {
   // Used on the client's thread only; freed with the client.
-  let handle: UnsafeMutableRawPointer
+  package let handle: UnsafeMutableRawPointer
 
   private static let isStarted = callvault_curl_start() == CURLE_OK
 
-  init() throws(HTTPClientError) {
+  package init() throws(HTTPClientError) {
     guard Self.isStarted, let handle = unsafe curl_easy_init() else {
       throw HTTPClientError(.unreachable, during: "starting libcurl")
     }
@@ -150,15 +169,15 @@ final class EasyHandle: @unchecked Sendable {
 
   deinit { unsafe curl_easy_cleanup(handle) }
 
-  func set(_ option: CURLoption, _ value: Int) throws(HTTPClientError) {
+  package func set(_ option: CURLoption, _ value: Int) throws(HTTPClientError) {
     try check(unsafe callvault_curl_set_long(handle, option, value))
   }
 
-  func set(_ option: CURLoption, _ value: String) throws(HTTPClientError) {
+  package func set(_ option: CURLoption, _ value: String) throws(HTTPClientError) {
     try check(unsafe callvault_curl_set_string(handle, option, value))
   }
 
-  func check(_ code: CURLcode) throws(HTTPClientError) {
+  package func check(_ code: CURLcode) throws(HTTPClientError) {
     guard code == CURLE_OK else {
       throw HTTPClientError(.unusable, during: "preparing a request", cause: CurlFault(code))
     }
@@ -166,12 +185,12 @@ final class EasyHandle: @unchecked Sendable {
 }
 
 /// What libcurl says of a failure.
-struct CurlFault: Error, CustomStringConvertible {
+package struct CurlFault: Error, CustomStringConvertible {
   let code: CURLcode
 
-  init(_ code: CURLcode) { self.code = code }
+  package init(_ code: CURLcode) { self.code = code }
 
-  var description: String {
+  package var description: String {
     unsafe "curl \(code.rawValue): \(String(cString: curl_easy_strerror(code)))"
   }
 }

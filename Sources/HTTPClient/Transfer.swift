@@ -58,6 +58,22 @@ final class Upload {
   }
 }
 
+/// How long a request may take.
+struct TransferLimits {
+  let idleSeconds: Int
+  let totalSeconds: Int?
+  /// Until the caller's deadline.
+  let left: Duration?
+
+  /// Milliseconds for the whole request; zero for no limit.
+  var totalMilliseconds: Int {
+    let total = totalSeconds.map { $0 * 1000 }
+    // A day is more than any request may take, and fits every integer.
+    let left = left.map { max(1, Int(min($0 / .milliseconds(1), 86_400_000))) }
+    return [total, left].compactMap(\.self).min() ?? 0
+  }
+}
+
 /// One request and its answer, as libcurl's callbacks see them.
 ///
 /// Lives on the client's thread for the time of one `curl_easy_perform`.
@@ -67,6 +83,7 @@ final class Transfer {
 
   private let handle: EasyHandle
   private let upload: Upload
+  private let kept: Int
   private let receive: (@Sendable (Int, [UInt8]) throws -> Void)?
   private let cancellation: Lock<Bool>
   private var headers: [ClientRequest.Header] = []
@@ -75,22 +92,23 @@ final class Transfer {
   private var failure: HTTPClientError?
 
   init(
-    handle: EasyHandle, upload: Upload, receive: (@Sendable (Int, [UInt8]) throws -> Void)?,
-    cancellation: Lock<Bool>
+    handle: EasyHandle, upload: Upload, kept: Int,
+    receive: (@Sendable (Int, [UInt8]) throws -> Void)?, cancellation: Lock<Bool>
   ) {
     self.handle = handle
     self.upload = upload
+    self.kept = kept
     self.receive = receive
     self.cancellation = cancellation
   }
 
   func run(
-    _ request: ClientRequest, at endpoint: Endpoint, idleSeconds: Int, totalSeconds: Int?
+    _ request: ClientRequest, at endpoint: Endpoint, limits: TransferLimits
   ) throws(HTTPClientError) -> ClientResponse {
     unsafe curl_easy_reset(handle.handle)
     let folder = try address(request, at: endpoint)
     defer { if folder >= 0 { close(folder) } }
-    try limit(idleSeconds: idleSeconds, totalSeconds: totalSeconds)
+    try limit(limits)
     try describe(request)
     let list = try unsafe headerList(request)
     defer { unsafe curl_slist_free_all(list) }
@@ -142,13 +160,13 @@ final class Transfer {
     }
   }
 
-  private func limit(idleSeconds: Int, totalSeconds: Int?) throws(HTTPClientError) {
+  private func limit(_ limits: TransferLimits) throws(HTTPClientError) {
     try handle.set(CURLOPT_NOSIGNAL, 1)
     try handle.set(CURLOPT_CONNECTTIMEOUT, 15)
     try handle.set(CURLOPT_LOW_SPEED_LIMIT, 1)
-    try handle.set(CURLOPT_LOW_SPEED_TIME, idleSeconds)
+    try handle.set(CURLOPT_LOW_SPEED_TIME, limits.idleSeconds)
     // A server that sends a byte a second is never idle.
-    if let totalSeconds { try handle.set(CURLOPT_TIMEOUT, totalSeconds) }
+    try handle.set(CURLOPT_TIMEOUT_MS, limits.totalMilliseconds)
     try handle.set(CURLOPT_PATH_AS_IS, 1)
     try handle.set(CURLOPT_BUFFERSIZE, 131_072)
     try handle.set(CURLOPT_UPLOAD_BUFFERSIZE, 131_072)
@@ -266,7 +284,7 @@ final class Transfer {
         return 0
       }
     }
-    guard body.count + count <= HTTPClient.bodyLimit else {
+    guard body.count + count <= kept else {
       failure = HTTPClientError(.tooLarge, during: "reading an answer")
       return 0
     }

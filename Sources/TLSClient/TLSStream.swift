@@ -1,14 +1,14 @@
 import COpenSSL
 import Glibc
 
-/// A TLS connection to a server whose certificate was checked: bytes go out in order, and its end says
+/// A TLS connection to a server whose certificate was checked: bytes go out and come in order, and its end says
 /// whether the other side read them.
 ///
 /// TLS 1.2 or 1.3. Calls block for as long as the settings say at most, so it belongs to an actor with a
 /// thread of its own; when the task that calls is cancelled they throw, but for ``end()``. Ignores `SIGPIPE` in the whole
 /// process, as the HTTP floor does.
 @safe
-public final class TLSStream {
+public final class TLSStream: ClientStream {
   /// How the other side ended a connection that this side had ended.
   public enum Ending: Sendable {
     /// By close_notify: its TLS has read everything before ours.
@@ -137,6 +137,24 @@ public final class TLSStream {
     }
   }
 
+  public func receive(by deadline: ContinuousClock.Instant) throws(TLSClientError) -> [UInt8]? {
+    var received: [UInt8] = []
+    while true {
+      switch read(keeping: &received) {
+      case .bytes: return received
+      case .nothing:
+        try ClientSocket.wait(for: Int16(POLLIN), on: socket.descriptor, until: deadline)
+      case .notified: return nil
+      // Without close_notify bytes may be missing: somebody else may have ended it.
+      case .closed: throw TLSClientError(.interrupted, during: "receiving")
+      case .ended(let reason):
+        throw TLSClientError(
+          .interrupted, during: "receiving",
+          cause: reason.map(TLSClientFault.init(description:)))
+      }
+    }
+  }
+
   /// Looks, without waiting, whether the other side has ended the connection or broken it.
   ///
   /// What it sent is dropped: this side asks nothing.
@@ -200,14 +218,22 @@ public final class TLSStream {
   }
 
   private func read() -> Reading {
+    var dropped: [UInt8] = []
+    return read(keeping: &dropped)
+  }
+
+  private func read(keeping received: inout [UInt8]) -> Reading {
     guard !hasFailed else { return .ended(nil) }
     ERR_clear_error()
-    var buffer = [UInt8](repeating: 0, count: 1024)
+    var buffer = [UInt8](repeating: 0, count: 16_384)
     var count = 0
     let result = unsafe buffer.withUnsafeMutableBytes { bytes in
       unsafe SSL_read_ex(session, bytes.baseAddress, bytes.count, &count)
     }
-    if result == 1 { return .bytes }
+    if result == 1 {
+      received = Array(buffer[..<count])
+      return .bytes
+    }
     switch unsafe SSL_get_error(session, result) {
     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .nothing
     case SSL_ERROR_ZERO_RETURN: return .notified

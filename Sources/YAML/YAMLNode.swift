@@ -98,6 +98,17 @@ public struct YAMLNode: Sendable {
     }
     return YAMLMapping(entries: entries, position: position)
   }
+
+  /// The same mapping without some keys, for whoever reads the rest; anything else as it is.
+  public func removing(_ keys: [String]) -> YAMLNode { filtered { !keys.contains($0) } }
+
+  /// The same mapping with nothing but some keys; anything else as it is.
+  public func selecting(_ keys: [String]) -> YAMLNode { filtered { keys.contains($0) } }
+
+  private func filtered(_ isKept: (String) -> Bool) -> YAMLNode {
+    guard case .mapping(let entries) = content else { return self }
+    return YAMLNode(content: .mapping(entries.filter { isKept($0.key) }), position: position)
+  }
 }
 
 /// A key with its value.

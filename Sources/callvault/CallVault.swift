@@ -21,7 +21,11 @@ struct CallVault {
     LogKeyCommands.makeRoot, KeysExpireCommand.expire, WitnessCommands.initialise,
     WitnessCommands.addLog, BackupCommands.make, BackupCommands.verify, RestoreCommand.restore,
     ScrubCommand.scrub,
-    WitnessCommands.serve, IntakeCommand.status, DoctorCommand.doctor,
+    WitnessCommands.serve, FailoverCommands.initialise, FailoverCommands.run,
+    FailoverClientCommands.status, FailoverClientCommands.plan, FailoverClientCommands.override,
+    FailoverClientCommands.history, FailoverClientCommands.drill, FailoverClientCommands.lint,
+    FailoverClientCommands.report, FailoverCommands.simulate, IntakeCommand.status,
+    DoctorCommand.doctor,
     DemoCommand.demo,
   ]
 

@@ -11,6 +11,8 @@ struct callvault_asset {
 struct callvault_asset callvault_openapi_json(void);
 struct callvault_asset callvault_access_yaml(void);
 struct callvault_asset callvault_retention_yaml(void);
+struct callvault_asset callvault_routing_yaml(void);
+struct callvault_asset callvault_failover_openapi_json(void);
 struct callvault_asset callvault_verify_py(void);
 struct callvault_asset callvault_verify_html(void);
 struct callvault_asset callvault_verify_md(void);

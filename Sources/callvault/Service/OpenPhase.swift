@@ -57,6 +57,9 @@ struct OpenPhase: Sendable {
       background.addTask { await opened.vault.run() }
       background.addTask { await maintenance.run() }
       if let anchoring = opened.anchoring { background.addTask { await anchoring.run() } }
+      background.addTask {
+        await FailoverJoining(opened.settings.failover, log: opened.log, operatorLog: log).run()
+      }
       let takingIn = Task {
         await withTaskGroup(of: Void.self) { folders in
           for intake in intakes { folders.addTask { await intake.run() } }

@@ -45,6 +45,9 @@ struct Settings: Sendable {
   /// Where backups go, and how objects are looked after.
   var backup = BackupSettings()
 
+  /// Folders of supervisors whose logs this one joins.
+  var failover: [String] = []
+
   /// Whether the sealed key ring belongs in a backup: it has no second place.
   var backupHoldsRing: Bool { keyPlaces.copies.isEmpty }
 
@@ -57,7 +60,7 @@ struct Settings: Sendable {
     let top = try YAMLNode(parsing: bytes, file: file).mapping(of: [
       "v", "tenant", "origin", "node", "administrator", "listen", "hosts", "keys",
       "passphrase_file", "pkcs11", "country", "locations", "tls", "recording_limit_mib",
-      "intake", "anchors", "sinks", "backup",
+      "intake", "anchors", "sinks", "backup", "failover",
     ])
     func text(_ node: YAMLNode) throws(YAMLError) -> String {
       guard let text = expand(try node.string(), environment) else {
@@ -135,6 +138,15 @@ struct Settings: Sendable {
     sinks = []
     if let node = top["sinks"], !node.isNull { sinks = try SinkSettings.sinks(node, text: text) }
     if let node = top["backup"], !node.isNull { backup = try BackupSettings(node, text: text) }
+    if let node = top["failover"], !node.isNull {
+      for item in try node.sequence() {
+        let folder = try text(item)
+        guard folder.hasPrefix("/") else {
+          throw YAMLError(.wrongType, at: item.position, "a path from / on is expected here")
+        }
+        failover.append(folder)
+      }
+    }
   }
 
   init(
@@ -210,6 +222,9 @@ struct Settings: Sendable {
 
     # Where `callvault backup` goes, and damaged recordings are mended from; on another volume.
     # backup: { folder: /mnt/backup, limit: 48h, scrub_days: 30 }
+
+    # Folders of failover supervisors: this log joins theirs (`callvault failover init`).
+    # failover: [/var/lib/callvault-failover]
 
     # Where entries of the log go besides; Documentation/formats/views.md explains each key.
     # sinks:

@@ -63,7 +63,8 @@ enum UnsealingLog {
     configuration.journalReserve = 256 << 10
     return try await AuditLog.open(
       configuration, store: FileLogStore(layout, on: LinuxFileSystem()), signer: signer,
-      openings: MachineOpenings(seed: seed(vault), tenant: settings.tenant), subjects: NoSubjects(),
+      openings: MachineOpenings(seed: seed(vault), tenant: settings.tenant, of: folder),
+      subjects: NoSubjects(),
       clock: clock)
   }
 
@@ -82,67 +83,4 @@ enum UnsealingLog {
     ]
     return draft
   }
-}
-
-/// Openings of a log that begins before the key ring is open, under a key of the machine's own.
-///
-/// They say the log's name and key, and from which address somebody came.
-private struct MachineOpenings: OpeningSealer {
-  private static let version: UInt8 = 1
-  private static let head = 1 + 16 + AES256GCM.nonceByteCount
-
-  private let key: SharedSecret
-  private let id: Identifier
-  private let tenant: Identifier
-
-  init(seed: borrowing SecretBytes, tenant: Identifier) throws {
-    let derived = try HKDFSHA256.derive(
-      input: seed, salt: [], info: Array("callvault/unsealing/v1|openings".utf8), count: 32)
-    let name = try HKDFSHA256.derive(
-      input: seed, salt: [], info: Array("callvault/unsealing/v1|openings id".utf8), count: 16)
-    var bytes = name.withBytes { (bytes: RawSpan) in
-      unsafe bytes.withUnsafeBytes { unsafe Array($0) }
-    }
-    bytes[6] = bytes[6] & 0x0F | 0x40
-    bytes[8] = bytes[8] & 0x3F | 0x80
-    guard let id = Identifier(bytes: bytes) else {
-      throw VaultError(.unavailable, during: "naming the machine's key for openings")
-    }
-    key = SharedSecret(derived)
-    self.id = id
-    self.tenant = tenant
-  }
-
-  func seal(_ opening: [UInt8], at address: OpeningAddress) throws -> [UInt8] {
-    let nonce = try Random.bytes(AES256GCM.nonceByteCount)
-    let sealed = try key.withSecret { (key) throws(CryptographyError) in
-      try AES256GCM.seal(opening, key: key, nonce: nonce, aad: context(of: address))
-    }
-    return [Self.version] + id.bytes + nonce + sealed
-  }
-
-  func open(_ sealed: [UInt8], at address: OpeningAddress) throws -> [UInt8] {
-    guard sealed.count > Self.head, sealed[0] == Self.version, Array(sealed[1..<17]) == id.bytes
-    else { throw VaultError(.tampered, during: "reading an opening of the unsealing log") }
-    return try key.withSecret { (key) throws(CryptographyError) in
-      try AES256GCM.open(
-        Array(sealed[Self.head...]), key: key, nonce: Array(sealed[17..<Self.head]),
-        aad: context(of: address))
-    }
-  }
-
-  func isErased(_ sealed: [UInt8], at address: OpeningAddress) -> Bool { false }
-
-  private func context(of address: OpeningAddress) -> [UInt8] {
-    Array(
-      ("callvault/opening/v1|tenant=\(tenant)|entry=\(address.entry)"
-        + "|field=\(address.field.rawValue)").utf8)
-  }
-}
-
-/// The ledger of a log whose entries are about nobody.
-private struct NoSubjects: SubjectLedger {
-  func countedPosition() async throws -> LogPosition? { nil }
-  func countedEntries(of subject: Identifier) async throws -> Int64 { 0 }
-  func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) async throws {}
 }

@@ -1,0 +1,74 @@
+public import Audit
+public import Encoding
+public import Failover
+
+/// Who asks something of the supervisor.
+public struct SupervisorCaller: Sendable {
+  public let actor: Actor
+  public let scopes: Set<SupervisorScope>
+
+  public init(actor: Actor, scopes: Set<SupervisorScope>) {
+    self.actor = actor
+    self.scopes = scopes
+  }
+}
+
+/// What can be asked of the supervisor; the API is a face of this.
+///
+/// What changes something is in the supervisor's log, and returns when it has been decided, not when everybody who
+/// moves calls has confirmed it: `GET /v1/route` shows that.
+public protocol SupervisorDesk: Sendable {
+  /// The plan, the state and what is believed of each target.
+  func status() async -> JSONObject
+  /// Where a call would go if some targets were dead, or at another time; nothing is changed.
+  func evaluate(
+    dead: Set<TargetID>, at time: Timestamp?, isEmergency: Bool
+  ) async throws(FailoverError) -> JSONObject
+  func override(
+    to route: RouteID, forMs: Int64, isStrict: Bool, by caller: SupervisorCaller
+  ) async throws(FailoverError) -> JSONObject
+  func endOverride(by caller: SupervisorCaller) async throws(FailoverError) -> JSONObject
+  /// Goes back to a better way now, where one has proved itself.
+  func failBack(by caller: SupervisorCaller) async throws(FailoverError) -> JSONObject
+  /// Somebody has looked at what flapped.
+  func release(by caller: SupervisorCaller) async throws(FailoverError) -> JSONObject
+  /// The newest decisions first, with their evidence.
+  func history(limit: Int) async -> JSONObject
+  /// Rehearses the death of some targets: what would be decided and how fast, and what each actuator would change.
+  func drill(
+    dead: Set<TargetID>, by caller: SupervisorCaller
+  ) async throws(FailoverError) -> JSONObject
+  func drills() async -> JSONObject
+  /// What somebody saw elsewhere of a target; one voice with all others who report.
+  ///
+  /// - Throws: ``FailoverError/Code/busy`` when too many are reported.
+  func report(
+    target: TargetID, isAlive: Bool, by caller: SupervisorCaller
+  ) async throws(FailoverError)
+  /// How many people of a group could take a call.
+  func report(
+    members: Int, of group: CallGroupID, by caller: SupervisorCaller
+  ) async throws(FailoverError)
+  /// A call is an emergency: it is transferred, people are told, and a recording is made sure of.
+  func emergency(
+    call: CallReference?, id: Identifier?, by caller: SupervisorCaller
+  ) async throws(FailoverError) -> JSONObject
+  func notices() async -> JSONObject
+  func acknowledge(_ notice: Identifier, by caller: SupervisorCaller)
+    async throws(FailoverError)
+  /// Availability and limits, each with its measurement or that it is not measured here.
+  func serviceLevel(from: Timestamp?, to: Timestamp?) async -> JSONObject
+  func lint() async -> JSONObject
+  /// In the text format of Prometheus.
+  func metrics() async -> String
+  /// What changes from now on: one JSON document each, with its number; ends when the reader does.
+  func events(after number: Int64?) async -> AsyncStream<(number: Int64, event: JSONObject)>
+  /// A caller by what they showed; nil: nobody who is known. The refusal is in the log when this returns.
+  func caller(token: String?, peer: SupervisorPeer) async -> SupervisorCaller?
+}
+
+/// Where a request of the supervisor's API came from.
+public enum SupervisorPeer: Sendable {
+  case local(uid: UInt32)
+  case internet(address: String)
+}
