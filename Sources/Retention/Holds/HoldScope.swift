@@ -55,7 +55,9 @@ enum Match: Sendable {
 }
 
 /// A scope whose numbers are index tokens, ready to be asked about many calls.
-struct ScopeMatcher: Sendable {
+///
+/// A class, because a million questions would copy a scope's sets as often.
+final class ScopeMatcher: Sendable {
   private let scope: HoldScope
   private let numbers: NumberMatcher
   private let patientNumbers: NumberMatcher
