@@ -2,6 +2,7 @@ import Audit
 import Cryptography
 import Drivers
 import Encoding
+import Retention
 import Testing
 
 @testable import Vault
