@@ -85,7 +85,8 @@ extension RoutingMachine {
       let voices = Set(down.flatMap(\.downVoices))
       return Trouble(
         cause: cause(of: down, situation), targets: down,
-        since: down.map(\.since).max() ?? now, isSoft: voices.isSubset(of: [.passive]))
+        since: down.map { $0.silenceBelieved ?? $0.since }.max() ?? now,
+        isSoft: voices.isSubset(of: [.passive]))
     }
     var draining: [TargetMachine] = []
     for need in needs where situation.beliefs[need].belief == .draining {
