@@ -270,8 +270,7 @@ final class SimulatedWorld {
     let isExcused =
       !isRunning || isCut || holds { $0 == .stall } || supervision.routing.isPending
     let isDead =
-      active.flatMap { policy.choice($0.route.id) }.map { !$0.route.needs.allSatisfy(lives) }
-      ?? false
+      active?.route.needs.contains { need in holds { $0 == .dead(need) } } ?? false
     guard isDead, !isExcused else {
       deadSince = nil
       return
