@@ -39,6 +39,10 @@ let mechanisms: [Target] = [
   .target(name: "HTTP", dependencies: ["Encoding", "Threading", "COpenSSL", "CLinux"]),
   .target(name: "HTTPClient", dependencies: ["Threading", "CCurl"]),
   .target(name: "TLSClient", dependencies: ["COpenSSL", "CLinux"]),
+  .target(name: "SIP", dependencies: ["Encoding"]),
+  .target(
+    name: "SIPTransport",
+    dependencies: ["SIP", "Cryptography", "Encoding", "Threading", "COpenSSL", "CLinux"]),
   .target(name: "SMTP", dependencies: ["Encoding", "HTTPClient", "Threading", "CCurl"]),
   .target(name: "AMI"),
   .target(name: "Subprocess", dependencies: ["Threading", "CLinux"]),
@@ -51,9 +55,12 @@ let mechanisms: [Target] = [
 
 let domain: [Target] = [
   .target(name: "Audit", dependencies: ["Encoding", "Threading", "Cryptography"]),
+  .target(name: "Retention", dependencies: ["Encoding", "Cryptography", "YAML"]),
   .target(
     name: "Vault",
-    dependencies: ["Audit", "Encoding", "Threading", "Cryptography", "SecretSharing", "YAML"]),
+    dependencies: [
+      "Audit", "Retention", "Encoding", "Threading", "Cryptography", "SecretSharing", "YAML",
+    ]),
   .target(name: "Views", dependencies: ["Audit", "Encoding", "Threading", "Cryptography"]),
   .target(
     name: "Intake", dependencies: ["Vault", "Audit", "Encoding", "Threading", "Cryptography"]),
@@ -95,8 +102,8 @@ let program: [Target] = [
   .executableTarget(
     name: "callvault",
     dependencies: [
-      "Service", "Drivers", "Adapters", "Telephony", "Failover", "Intake", "Vault", "Views",
-      "Audit", "HTTP",
+      "Service", "Drivers", "Adapters", "Intake", "Vault", "Retention", "Views", "Audit", "HTTP",
+      "Telephony", "Failover",
       "HTTPClient",
       "AudioProbe", "Cryptography", "Durable", "Encoding", "Host", "TLSClient", "Threading", "YAML",
       "CAssets", "Tar", "PDF", "Spreadsheet", "QRCode", "SecretSharing", "PKCS11",
@@ -107,7 +114,7 @@ let tests: [Target] = [
   .executableTarget(
     name: "callvault-bench",
     dependencies: [
-      "Vault", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
+      "Vault", "Retention", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
     ],
     path: "Benchmarks/Program"),
   .testTarget(
@@ -117,8 +124,8 @@ let tests: [Target] = [
   .testTarget(
     name: "ServiceTests",
     dependencies: [
-      "Service", "Drivers", "Vault", "Views", "Audit", "HTTP", "HTTPClient", "Cryptography",
-      "Encoding", "Threading", "YAML",
+      "Service", "Drivers", "Vault", "Retention", "Views", "Audit", "HTTP", "HTTPClient",
+      "Cryptography", "Encoding", "Threading", "YAML",
     ],
     path: "Tests/ServiceTests"),
   .testTarget(
@@ -164,8 +171,16 @@ let tests: [Target] = [
   .executableTarget(
     name: "key-worker",
     dependencies: [
-      "Vault", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
+      "Vault", "Retention", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
     ], path: "Tests/KeyWorker"),
+  .testTarget(name: "SIPTests", dependencies: ["SIP"], path: "Tests/SIPTests"),
+  .testTarget(
+    name: "SIPTransportTests", dependencies: ["SIPTransport", "SIP", "Threading", "CLinux"],
+    path: "Tests/SIPTransportTests"),
+  // The redirect server and the probe as programs, for the outside tests and the figures.
+  .executableTarget(
+    name: "sip-worker", dependencies: ["SIPTransport", "SIP", "Threading"],
+    path: "Tests/SIPWorker"),
   .testTarget(name: "YAMLTests", dependencies: ["YAML"], path: "Tests/YAMLTests"),
   // The probe's child as a program of its own, and children that misbehave.
   .executableTarget(
@@ -180,13 +195,22 @@ let tests: [Target] = [
     ], path: "Tests/AudioProbeTests"),
   .testTarget(name: "EncodingTests", dependencies: ["Encoding"], path: "Tests/EncodingTests"),
   .testTarget(
+    name: "RetentionTests",
+    dependencies: ["Retention", "YAML", "Encoding", "Cryptography", "Mutation"],
+    path: "Tests/RetentionTests"),
+  // What the rules make of dates, for a program that counts them by itself.
+  .executableTarget(
+    name: "retention-dates",
+    dependencies: ["Retention", "Host", "YAML", "Encoding", "Cryptography"],
+    path: "Tests/RetentionDates"),
+  .testTarget(
     name: "CryptographyTests", dependencies: ["Cryptography", "Encoding"],
     path: "Tests/CryptographyTests"),
   .testTarget(
     name: "VaultTests",
     dependencies: [
-      "Adapters", "Intake", "Vault", "Audit", "Drivers", "Encoding", "Threading", "Cryptography",
-      "Durable", "Database", "YAML", "FaultInjection", "ConformanceSuites",
+      "Adapters", "Intake", "Vault", "Retention", "Audit", "Drivers", "Encoding", "Threading",
+      "Cryptography", "Durable", "Database", "YAML", "FaultInjection", "ConformanceSuites",
     ],
     path: "Tests/VaultTests"),
   .testTarget(
@@ -236,7 +260,8 @@ let tests: [Target] = [
     name: "FuzzTargets",
     dependencies: [
       "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
-      "Encoding", "PKCS11", "SecretSharing", "AMI", "Failover", "HTTPClient", "Telephony",
+      "Encoding", "PKCS11", "SecretSharing", "SIP", "Retention", "AMI", "Failover", "HTTPClient",
+      "Telephony",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(
     name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),

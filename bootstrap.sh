@@ -27,7 +27,7 @@ test_packages=(
 # Peers of the benchmarks.
 bench_packages=(
   python3-venv nginx-light curl age restic wrk gnupg openssl gcc eatmydata golang-go golang-golang-x-mod-dev
-  postgresql-15 util-linux
+  postgresql-15 util-linux kamailio sip-tester haproxy iptables iproute2
 )
 
 say() { printf 'bootstrap: %s\n' "$*"; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Figures of the release build, each beside its peer in the same run.
 
-usage: bench.py [--quick] [--check] [--results DIR] [--limit MINUTES] [FIGURE…]
+usage: bench.py [--quick] [--long] [--check] [--results DIR] [--limit MINUTES] [FIGURE…]
 
 `make bench` calls it with everything it needs installed. Without a FIGURE it takes all of them, at
 full size, and writes Benchmarks/results/: latest.json, latest.md and one SVG for each picture, saved
@@ -38,13 +38,15 @@ FIGURES = {
     "memory": [],
     "backup": ["restic", "scrub"],
     "growth": ["start", "list", "lookup"],
+    "sip": ["failover", "redirect"],
 }
 
 
 class Bench:
     """Where a figure works, and how large."""
 
-    def __init__(self, quick, disk, memory):
+    def __init__(self, quick, disk, memory, is_long):
+        self.is_long = is_long
         self.divisor = 10 if quick else 1
         self.rounds = 1 if quick else 3
         # Everything is compared bit for bit once, and that takes as long as the figure.
@@ -75,6 +77,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("figures", nargs="*", metavar="FIGURE")
     options.add_argument("--quick", action="store_true", help="a tenth of the sizes, one round")
+    options.add_argument("--long", action="store_true", help="what must be watched for minutes: sip")
     options.add_argument("--check", action="store_true", help="exit 1 when a target is missed")
     options.add_argument("--results", type=pathlib.Path, help="where to write")
     options.add_argument("--limit", type=float, default=60, help="minutes for everything (60)")
@@ -93,7 +96,8 @@ def main():
         facts = machine.facts(ROOT, disk, memory)
         if facts["busy_at_start"] > 5:
             say(f"others use {facts['busy_at_start']} % of this machine: figures suffer")
-        failed = take(names, wanted.quick, disk, memory, facts, results.Results(folder))
+        failed = take(names, wanted.quick, disk, memory, facts, results.Results(folder),
+                      wanted.long)
     say(f"written to {folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}")
     missed = results.Results(folder).missed(names)
     for figure in missed:
@@ -117,7 +121,7 @@ def workplace(parent):
     return tempfile.TemporaryDirectory(dir=parent, prefix=f"callvault-bench-{os.getpid()}-")
 
 
-def take(names, quick, disk, memory, facts, saved):
+def take(names, quick, disk, memory, facts, saved, is_long):
     """Takes the figures one after the other; returns the names of those that failed."""
     failed = []
     for name in names:
@@ -130,7 +134,7 @@ def take(names, quick, disk, memory, facts, saved):
             place.mkdir()
         section = results.section(name, figure.TITLE, say, facts, quick, machine.busy())
         try:
-            figure.run(Bench(quick, *places), section)
+            figure.run(Bench(quick, *places, is_long), section)
         except Exception as error:
             # What it found before stays.
             section.failed(_reason(error))

@@ -32,11 +32,12 @@ enum LatencyBench {
 
   /// `callers` record reads at once, each timed from an intent to its receipt.
   ///
-  /// Each also leaves an outcome, as a read does, for which nobody waits. With a `pace` each caller
-  /// begins a read so often; without, the next at once, so that together they ask for more than
-  /// there is.
+  /// With `outcomes` each also leaves an outcome, as a read does, for which nobody waits. With a
+  /// `pace` each caller begins a read so often; without, the next at once, so that together they ask
+  /// for more than there is.
   static func log(
-    in directory: String, callers: Int, for duration: Duration, pace: Duration?
+    in directory: String, callers: Int, for duration: Duration, outcomes: Bool,
+    pace: Duration? = nil
   ) async throws -> String {
     let bench = try await BenchLog(in: directory)
     return try await bench.running {
@@ -56,7 +57,9 @@ enum LatencyBench {
               }
               let intent = read.intent(via: "192.0.2.7")
               try await latencies.time { _ = try await bench.log.record(intent) }
-              try await bench.log.conclude(intent.closing(.success, released: 1024))
+              if outcomes {
+                try await bench.log.conclude(intent.closing(.success, released: 1024))
+              }
             }
             return latencies
           }

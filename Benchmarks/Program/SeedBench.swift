@@ -4,6 +4,7 @@ import Drivers
 import Durable
 import Encoding
 import Glibc
+import Retention
 import Threading
 import Vault
 

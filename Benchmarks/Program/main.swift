@@ -29,7 +29,12 @@ do {
     print(
       try await LatencyBench.log(
         in: arguments[1], callers: try number(arguments[2]),
-        for: .milliseconds(try number(arguments[3])), pace: pace))
+        for: .milliseconds(try number(arguments[3])), outcomes: true, pace: pace))
+  case ("log-appends", 4):
+    print(
+      try await LatencyBench.log(
+        in: arguments[1], callers: try number(arguments[2]),
+        for: .milliseconds(try number(arguments[3])), outcomes: false))
   case ("proofs", 3):
     print(try await ProofBench.run(in: arguments[1], entries: try number(arguments[2])))
   case ("rewrap", 4):
@@ -54,6 +59,7 @@ do {
            callvault-bench log DIRECTORY ENTRIES
            callvault-bench disk-latency FILE MILLISECONDS
            callvault-bench log-latency DIRECTORY CALLERS MILLISECONDS [MICROSECONDS-BETWEEN]
+           callvault-bench log-appends DIRECTORY CALLERS MILLISECONDS
            callvault-bench proofs DIRECTORY ENTRIES
            callvault-bench rewrap DIRECTORY KEYS STORED-KEYS
            callvault-bench seed DATA ORIGIN TENANT CALLS ENTRIES, with a token in CALLVAULT_TOKEN

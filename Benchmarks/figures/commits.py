@@ -15,7 +15,7 @@ def run(bench, section):
 
     def log(callers):
         folder = bench.disk / f"log-{next(turn)}"
-        done = measure.run(PROGRAM, "log-latency", folder, callers, seconds * 1000)
+        done = measure.run(PROGRAM, "log-appends", folder, callers, seconds * 1000)
         bench.discard(folder)
         return json.loads(done.stdout)
 
@@ -28,10 +28,9 @@ def run(bench, section):
                 PostgreSQL=lambda: postgresql.commits(callers, seconds),
                 SQLite=lambda: sqlite.commits(callers, seconds))
             note = (
-                "An entry is durable and covered by a signed head when its caller goes on; each caller "
-                "also leaves an outcome, for which nobody waits and which is not counted. Peers: one "
-                "row of 600 bytes a commit; pgbench with prepared statements, synchronous_commit and "
-                "fsync on; SQLite in WAL mode with synchronous=FULL behind one lock."
+                "An entry is durable and covered by a signed head when its caller goes on, who then "
+                "records the next. Peers: one row of 600 bytes a commit; pgbench with prepared "
+                "statements, synchronous_commit and fsync on; SQLite in WAL mode with synchronous=FULL behind one lock."
                 if callers == 1 else "")
             rates = {name: sample.map(lambda said: said["per_second"])
                      for name, sample in taken.items()}

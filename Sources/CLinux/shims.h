@@ -35,7 +35,18 @@ int pipe2(int ends[2], int flags);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pthread_setname_np(pthread_t thread, const char *name);
+int sync_file_range(int file, off_t offset, off_t length, unsigned int flags);
 int syncfs(int file);
+
+// recvmmsg(2) and sendmmsg(2) with their `struct mmsghdr`, under names of our own.
+struct callvault_datagram {
+  struct msghdr header;
+  unsigned int length;
+};
+int callvault_recvmmsg(int socket, struct callvault_datagram *datagrams, unsigned int count, int flags,
+                       struct timespec *timeout) __asm__("recvmmsg");
+int callvault_sendmmsg(int socket, struct callvault_datagram *datagrams, unsigned int count,
+                       int flags) __asm__("sendmmsg");
 
 // SO_PEERCRED's `struct ucred` (unix(7)), under a name of our own.
 struct callvault_peer_credentials {

@@ -51,22 +51,48 @@ public enum AtomicFile {
   public static func write(
     _ files: [Replacement], mode: FileMode, on fileSystem: any FileSystem
   ) throws(DurableError) {
-    var staged: [(temporary: String, path: String)] = []
+    var staged: [String] = []
     do throws(SystemCallError) {
-      for file in files {
-        staged.append((temporaryName(for: file.path), file.path))
-        try stage(
-          file.bytes, as: staged[staged.count - 1].temporary, mode: mode, on: fileSystem)
+      for file in files { staged.append(temporaryName(for: file.path)) }
+      for start in stride(from: 0, to: files.count, by: openAtOnce) {
+        let part = start..<min(start + openAtOnce, files.count)
+        try stage(files[part], as: staged[part], mode: mode, on: fileSystem)
       }
-      for file in staged { try fileSystem.rename(file.temporary, to: file.path) }
+      for (file, temporary) in zip(files, staged) {
+        try fileSystem.rename(temporary, to: file.path)
+      }
       var synced: Set<String> = []
       for file in files where synced.insert(parentDirectory(of: file.path)).inserted {
         try fileSystem.syncDirectory(parentDirectory(of: file.path))
       }
     } catch {
-      for file in staged { fileSystem.discard(file.temporary) }
+      for temporary in staged { fileSystem.discard(temporary) }
       throw DurableError(error, during: "replacing files")
     }
+  }
+
+  /// How many files are open at once while several are replaced.
+  private static let openAtOnce = 64
+
+  /// Makes temporary files, all of which are durable when it returns.
+  ///
+  /// Each sync waits for the file system's own journal; where all of them are written and begun
+  /// before the first sync, that one takes the others along.
+  private static func stage(
+    _ files: ArraySlice<Replacement>, as temporaries: ArraySlice<String>, mode: FileMode,
+    on fileSystem: any FileSystem
+  ) throws(SystemCallError) {
+    var open: [FileDescriptor] = []
+    defer { for file in open { fileSystem.close(file) } }
+    for (file, temporary) in zip(files, temporaries) {
+      let descriptor = try fileSystem.repeatingInterrupted { () throws(SystemCallError) in
+        try fileSystem.open(temporary, for: .creating(mode))
+      }
+      open.append(descriptor)
+      try fileSystem.writeAll(unsafe file.bytes.span.bytes, to: descriptor)
+      try fileSystem.beginWritingIfPossible(descriptor)
+    }
+    for file in open { try fileSystem.fsync(file) }
   }
 
   private static func temporaryName(for path: String) -> String {

@@ -45,6 +45,15 @@ extension FileSystem {
     }
   }
 
+  /// Begins to write, where the file system can do that; elsewhere the sync that follows does it all.
+  func beginWritingIfPossible(_ file: FileDescriptor) throws(SystemCallError) {
+    do throws(SystemCallError) {
+      try repeatingInterrupted { () throws(SystemCallError) in try beginWriting(file) }
+    } catch {
+      guard error.number == EOPNOTSUPP || error.number == ENOSYS else { throw error }
+    }
+  }
+
   /// Makes the names in a directory durable: without it a crash may forget a rename or a new file.
   func syncDirectory(_ path: String) throws(SystemCallError) {
     let directory = try repeatingInterrupted { () throws(SystemCallError) in

@@ -21,6 +21,11 @@ public protocol FileSystem: Sendable {
   func fdatasync(_ file: FileDescriptor) throws(SystemCallError)
   /// Waits until everything on the volume that holds the open file or directory is on stable storage.
   func syncVolume(_ file: FileDescriptor) throws(SystemCallError)
+  /// Begins to write the file's bytes to the disk and does not wait for them.
+  ///
+  /// They last only after a sync; but of many files begun together the first sync takes most along,
+  /// so that those of the others find little to do.
+  func beginWriting(_ file: FileDescriptor) throws(SystemCallError)
   func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError)
   /// Sets blocks aside for the first `length` bytes of a file and leaves its length as it is.
   func reserve(_ file: FileDescriptor, _ length: Int64) throws(SystemCallError)

@@ -78,6 +78,13 @@ public struct LinuxFileSystem: FileSystem {
     try check(syncfs(file.rawValue) == 0, "syncfs")
   }
 
+  public func beginWriting(_ file: FileDescriptor) throws(SystemCallError) {
+    // sync_file_range(2): begin to write whatever is dirty, to the end of the file.
+    let beginWriting: UInt32 = 2
+    let result = sync_file_range(file.rawValue, 0, 0, beginWriting)
+    try check(result == 0, "sync_file_range")
+  }
+
   public func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError) {
     try check(ftruncate(file.rawValue, off_t(length)) == 0, "ftruncate")
   }

@@ -1,6 +1,7 @@
 public import Audit
 import Cryptography
 public import Encoding
+public import Retention
 public import Threading
 
 /// Recordings, transcripts and notes of calls: sealed, accounted for, and opened only against a receipt.

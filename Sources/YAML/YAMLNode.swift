@@ -23,6 +23,15 @@ public struct YAMLNode: Sendable {
     return text
   }
 
+  /// Text of 1…`limit` bytes.
+  public func text(atMost limit: Int) throws(YAMLError) -> String {
+    let text = try string()
+    guard (1...limit).contains(text.utf8.count) else {
+      throw YAMLError(.wrongType, at: position, "1 to \(limit) bytes of text are expected here")
+    }
+    return text
+  }
+
   /// An unquoted whole number in decimal, within `range`; no sign but `-`, no leading zero.
   public func integer(in range: ClosedRange<Int64> = .min ... .max) throws(YAMLError) -> Int64 {
     guard case .scalar(let text, true) = content, let number = Int64(text), String(number) == text

@@ -70,7 +70,9 @@ public final class FailingFileSystem: FileSystem {
         count += 1
         return count
       }
-      let repeated = ["open", "pread", "write", "ftruncate", "fallocate", "flock"].contains(name)
+      let repeated = [
+        "open", "pread", "write", "sync_file_range", "ftruncate", "fallocate", "flock",
+      ].contains(name)
       if repeated, turn.isMultiple(of: 3) { throw SystemCallError(name, EINTR) }
     }
     return state.withLock { state in
@@ -133,6 +135,11 @@ public final class FailingFileSystem: FileSystem {
   public func syncVolume(_ file: FileDescriptor) throws(SystemCallError) {
     try step("syncfs")
     try real.syncVolume(file)
+  }
+
+  public func beginWriting(_ file: FileDescriptor) throws(SystemCallError) {
+    try step("sync_file_range")
+    try real.beginWriting(file)
   }
 
   public func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError) {

@@ -257,6 +257,11 @@ public final class PowerCut: FileSystem {
     }
   }
 
+  /// What has begun may reach the disk or not, as everything that is not synced.
+  public func beginWriting(_ file: FileDescriptor) throws(SystemCallError) {
+    try step("sync_file_range") { _ throws(SystemCallError) in try real.beginWriting(file) }
+  }
+
   public func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError) {
     try step("ftruncate") { state throws(SystemCallError) in
       try real.truncate(file, to: length)

@@ -5,6 +5,7 @@ import Encoding
 import Foundation
 import HTTP
 import HTTPClient
+import Retention
 import Testing
 import Threading
 import Vault

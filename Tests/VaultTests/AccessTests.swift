@@ -106,29 +106,6 @@ import Testing
   }
 }
 
-@Suite struct CivilDateTests {
-  @Test(arguments: [
-    "2024-02-29", "2000-02-29", "1999-12-31", "0001-01-01", "9999-12-31",
-  ])
-  func aDayReadsBack(text: String) throws {
-    #expect(try #require(CivilDate(text)).description == text)
-  }
-
-  @Test(arguments: [
-    "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-10", "2024-04-31", "2024-4-01", "0000-01-01",
-    "2024-01-01T", "", "2024/01/01", "-024-01-01",
-  ])
-  func aDayThatIsNoneIsRefused(text: String) {
-    #expect(CivilDate(text) == nil)
-  }
-
-  @Test func theDayOfServiceIsTheLocalOne() throws {
-    let late = try #require(OffsetTime("2026-12-31T23:30:00-06:00"))
-    #expect(CivilDate(late)?.description == "2026-12-31")
-    #expect(late.instant.rfc3339.hasPrefix("2027-01-01"))
-  }
-}
-
 @Suite struct TokenFormatTests {
   /// The example of `Documentation/formats/policies.md`.
   @Test func theExampleOfThePageIsAToken() {

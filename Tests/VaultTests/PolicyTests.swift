@@ -1,5 +1,6 @@
 import Audit
 import Foundation
+import Retention
 import Testing
 import YAML
 
@@ -142,82 +143,6 @@ enum PolicyFiles {
     text.replaceSubrange(range, with: "  # \(role.rawValue):\n")
     #expect(throws: YAMLError.self) {
       try AccessPolicy(parsing: Array(text.utf8), file: "access.yaml")
-    }
-  }
-}
-
-@Suite struct RetentionScheduleTests {
-  @Test(arguments: [
-    ("2026-11-20", "2033-11-20"), ("2024-02-29", "2031-03-01"), ("2025-02-28", "2032-02-28"),
-    ("2025-12-31", "2032-12-31"),
-  ])
-  func aRecordingIsKeptSevenYears(served: String, earliest: String) throws {
-    let schedule = try PolicyFiles.retention()
-    let day = try #require(CivilDate(served))
-    let decision = schedule.decide(class: nil, known: [.dateOfService: day])
-    #expect(decision?.earliest?.description == earliest)
-    #expect(decision?.className == "recording")
-  }
-
-  @Test func whatIsUnknownKeeps() throws {
-    let schedule = try PolicyFiles.retention()
-    let served = try #require(CivilDate("2026-11-20"))
-    let born18 = try #require(CivilDate("2040-02-29"))
-    let unknown = schedule.decide(class: "minor", known: [.dateOfService: served])
-    #expect(unknown?.earliest == nil)
-    #expect(unknown?.unknown == [.eighteenthBirthday])
-    let known = schedule.decide(
-      class: "minor", known: [.dateOfService: served, .eighteenthBirthday: born18])
-    #expect(known?.earliest?.description == "2047-03-01")
-    #expect(
-      schedule.decide(class: "no-such-class", known: [.dateOfService: served])?.className
-        == "recording")
-  }
-
-  @Test(arguments: [
-    ("default: recording", "default: recordings", "no class of this name"),
-    (
-      "keep: 7y}\n    jurisdictions: [US-MI]", "keep: 7}\n    jurisdictions: [US-MI]",
-      "a period like"
-    ),
-    (
-      "keep: 7y}\n    jurisdictions: [US-MI]", "keep: 07y}\n    jurisdictions: [US-MI]",
-      "a period like"
-    ),
-    (
-      "keep: 7y}\n    jurisdictions: [US-MI]", "keep: 0y}\n    jurisdictions: [US-MI]",
-      "a period like"
-    ),
-    (
-      "keep: 7y}\n    jurisdictions: [US-MI]", "keep: -7y}\n    jurisdictions: [US-MI]",
-      "a period like"
-    ),
-    ("after: eighteenth-birthday", "after: birthday", "unknown day"),
-    ("after: eighteenth-birthday", "after: date-of-service", "count from the same day"),
-    ("    confirmed: false\n", "    confirmed: no\n", "true or false"),
-    ("    cite: MCL 333.16213\n", "", "'cite' is missing"),
-    ("    cite: MCL 333.16213\n", "    cite:\n", "text is expected"),
-    ("  minor:\n", "  recording:\n", "recording"),
-    ("  minor:\n", "  Minor:\n", "a class is named"),
-    (
-      "    owner: records manager\n    version",
-      "    until: \"2026-11-19\"\n    owner: x\n    version", "ends on or after"
-    ),
-  ])
-  func aWrongFileIsRefusedAtItsPlace(old: String, new: String, saying detail: String) throws {
-    let (bytes, _) = try PolicyFiles.altered("retention.yaml", old, new)
-    let error = #expect(throws: YAMLError.self) {
-      try RetentionSchedule(parsing: bytes, file: "retention.yaml")
-    }
-    let description = error?.description ?? ""
-    #expect(description.contains(detail), "\(description)")
-    #expect(description.hasPrefix("retention.yaml:"), "\(description)")
-  }
-
-  @Test func everyClassIsCited() throws {
-    for (_, rule) in try PolicyFiles.retention().classes {
-      #expect(!rule.citation.isEmpty)
-      #expect(!rule.owner.isEmpty)
     }
   }
 }

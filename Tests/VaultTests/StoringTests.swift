@@ -245,8 +245,10 @@ import Testing
     let facts = try await practice.vault.call(call, as: clinician, purpose: nil)
     #expect(facts.recordings.map(\.number) == [1, 2, 3])
     #expect(facts.summary.durationMilliseconds == 3702)
-    #expect(facts.retention?.className == "recording")
-    #expect(facts.retention?.earliest != nil)
+    #expect(
+      facts.retention.findings.map(\.rule.label) == ["recording/service@1", "recording/minor@1"])
+    #expect(facts.retention.eligible == nil)
+    #expect(facts.retention.unknown == [.birthDate])
   }
 
   @Test func soundThatNobodyCanReadIsKeptAndFlagged() async throws {

@@ -371,7 +371,7 @@ extension AuditLog {
   }
 
   /// The published checkpoint, or nil before the first.
-  public var publishedCheckpoint: [UInt8]? { publishedNote }
+  public var publishedCheckpoint: [UInt8]? { publishing.note }
 
   /// A published tile or bundle, or nil: it never was, or a partial one was superseded.
   ///

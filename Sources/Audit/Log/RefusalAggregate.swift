@@ -1,5 +1,6 @@
 import Cryptography
 import Encoding
+import Threading
 
 /// A refused caller whom nobody knows, as the log counts them.
 public struct Refusal: Sendable {
@@ -188,5 +189,32 @@ struct SourcePrefix: Hashable {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     let groups = parts.compactMap { UInt16($0, radix: 16) }
     return groups.count == parts.count && groups.count <= 8 ? groups : nil
+  }
+}
+
+extension AuditLog {
+  /// Records a refused caller whom nobody knows: at once, or counted with others like it.
+  ///
+  /// The first 10 from one network and for one reason within a window are entries of their own, and
+  /// so is every one that names something known. The others become entries that say how many there
+  /// were, durable within a second while ``run()`` runs.
+  ///
+  /// - Throws: as ``record(_:)``.
+  public func recordRefusal(_ refusal: Refusal) async throws(AuditError) {
+    try checkOpen(closing: false)
+    let time = Timestamp(milliseconds: clock.read().milliseconds)
+    if let draft = refusals.take(refusal, at: time, now: .now) { _ = try await append(draft) }
+  }
+
+  func flushRefusals(closing: Bool = false) async throws(AuditError) {
+    var drafts = refusals.flush()[...]
+    while let draft = drafts.popFirst() {
+      do {
+        _ = try await append(draft, closing: closing)
+      } catch {
+        for draft in [draft] + drafts { refusals.restore(draft) }
+        throw error
+      }
+    }
   }
 }

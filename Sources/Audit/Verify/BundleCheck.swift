@@ -59,6 +59,9 @@ struct BundleReport: Sendable {
   var kept: [Int64: [UInt8]] = [:]
   /// How many entries are of another version.
   var otherVersions = 0
+  /// What was counted of the openings of its entries, if that was asked for.
+  var openings: OpeningCount?
+  var openingFinding: LogReport.Finding?
 
   /// The index of the first entry.
   var start: Int64 { path.number * Int64(TilePath.fullWidth) }
@@ -76,13 +79,14 @@ struct BundleReport: Sendable {
 extension BundleReport {
   /// Checks one bundle; reads its file and its tile, and nothing else.
   init(
-    _ path: TilePath, format: EntryFormat, wanted: Set<Int64> = [], hasher: inout MerkleHasher,
+    _ path: TilePath, format: EntryFormat, wanted: Set<Int64> = [],
+    openings files: OpeningFiles? = nil, hasher: inout MerkleHasher,
     read: (TilePath, Int) throws -> [UInt8]?
   ) {
     self.path = path
     do {
       if let bytes = try read(path, EntryBundle.maximumByteCount) {
-        take(bytes, format: format, wanted: wanted, hasher: &hasher)
+        take(bytes, format: format, wanted: wanted, openings: files, hasher: &hasher)
       } else {
         entries = .missing
       }
@@ -108,18 +112,27 @@ extension BundleReport {
   }
 
   private mutating func take(
-    _ bytes: [UInt8], format: EntryFormat, wanted: Set<Int64>, hasher: inout MerkleHasher
+    _ bytes: [UInt8], format: EntryFormat, wanted: Set<Int64>, openings files: OpeningFiles?,
+    hasher: inout MerkleHasher
   ) {
+    let (keys, finding) = files?.keys(ofBundle: path.number) ?? (nil, nil)
+    openingFinding = finding
+    var count = OpeningCount()
     let ranges = EntryBundle.ranges(bytes)
     let span = bytes.span
     found.reserveCapacity(TilePath.fullWidth)
     for range in ranges.prefix(path.width) {
       let hash = hasher.leaf(span.extracting(range))
-      if format == .callVault { check(EntryFrame(span, range)) }
+      if format == .callVault {
+        let frame = EntryFrame(span, range)
+        check(frame)
+        if files != nil, let frame { count.take(frame, span, range, keys: keys) }
+      }
       let index = start + Int64(found.count)
       if !wanted.isEmpty, wanted.contains(index) { kept[index] = Array(bytes[range]) }
       found.append(hash)
     }
+    if files != nil { openings = count }
     let end = found.isEmpty ? 0 : ranges[found.count - 1].upperBound
     if found.count < path.width {
       // A changed length leaves a whole entry behind it, a cut file does not.

@@ -9,6 +9,7 @@ actor BundleWorker {
   private let pinned: [String: [UInt8]]
   /// Entries whose bytes are wanted, by index.
   private let wanted: Set<Int64>
+  private let openings: OpeningFiles?
   private var hasher: MerkleHasher
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -18,7 +19,7 @@ actor BundleWorker {
   /// - Throws: ``AuditError/Code/unavailable`` when there is no thread or memory for it.
   init(
     reader: any LogFolderReader, format: EntryFormat, pinned: [String: [UInt8]],
-    wanted: Set<Int64>
+    wanted: Set<Int64>, openings: OpeningFiles?
   ) throws(AuditError) {
     do {
       executor = try BlockingExecutor(label: "verify")
@@ -29,12 +30,15 @@ actor BundleWorker {
     self.format = format
     self.pinned = pinned
     self.wanted = wanted
+    self.openings = openings
     hasher = try MerkleHasher()
   }
 
   func check(_ paths: [TilePath]) -> [BundleReport] {
     paths.map { path in
-      BundleReport(path, format: format, wanted: wanted, hasher: &hasher) { path, limit in
+      BundleReport(
+        path, format: format, wanted: wanted, openings: openings, hasher: &hasher
+      ) { path, limit in
         let name = path.description
         return try pinned[name] ?? reader.read(name, limit: limit)
       }

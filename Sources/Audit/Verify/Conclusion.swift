@@ -6,7 +6,7 @@ extension LogExamination {
     if entriesHold {
       concludeFromEntries()
       checkWanted()
-      countOpenings()
+      concludeOpenings()
     } else if tilesHold {
       concludeBesideTiles(head)
       if let damage = tiles.tileDamage { find(damage) }

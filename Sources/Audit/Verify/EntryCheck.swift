@@ -40,11 +40,17 @@ extension LogExamination {
     let count = (size + 255) / 256
     let sliceWidth: Int64 = 8
     let slices = (count - first + sliceWidth - 1) / sliceWidth
+    var files: OpeningFiles?
+    if verifier.format == .callVault, let folder = verifier.openings {
+      files = OpeningFiles(folder: folder, size: size)
+      openingCount = OpeningCount()
+    }
     var workers: [BundleWorker] = []
     for _ in 0..<max(1, verifier.workers) {
       workers.append(
         try BundleWorker(
-          reader: reader, format: verifier.format, pinned: pinned, wanted: wanted))
+          reader: reader, format: verifier.format, pinned: pinned, wanted: wanted,
+          openings: files))
     }
     try await withThrowingTaskGroup(of: (Int64, [BundleReport]).self) { group in
       var next: Int64 = 0
@@ -141,6 +147,10 @@ extension LogExamination {
       tile: { storedTileDamage($0) })
     followChain(report)
     kept.merge(report.kept) { $1 }
+    if let counted = report.openings { openingCount?.add(counted) }
+    if let finding = report.openingFinding, openingFindings.count < LogReport.maximumFindings {
+      openingFindings.append(finding)
+    }
     if !report.found.isEmpty { lastPresent = report.path.number }
     if case .missing = report.entries { absent += 1 } else { absent = 0 }
     if case .long = report.entries, surplus == nil {

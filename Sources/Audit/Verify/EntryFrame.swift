@@ -14,6 +14,11 @@ public struct EntryFrame: Hashable, Sendable {
   public private(set) var previous: SHA256Digest?
   /// `time`, in ms since 1970 UTC.
   public private(set) var time: Int64?
+  /// Where `id` and `commits` stand in the bytes, if they are there; whatever they are.
+  private(set) var id: Range<Int>?
+  private(set) var commits: Range<Int>?
+  /// Whether `action` says that a key was destroyed.
+  private(set) var isDestruction = false
 
   /// Is nil if `entry` is not canonical JSON of the subset that the format allows.
   ///
@@ -44,6 +49,33 @@ public struct EntryFrame: Hashable, Sendable {
 
   /// Deepest nesting of a canonical entry.
   private static let maximumDepth = 8
+
+  /// The keys of the object at `range`, which was found canonical; none if it is no object.
+  static func keys(_ bytes: Span<UInt8>, of range: Range<Int>) -> [String] {
+    var keys: [String] = []
+    var place = range.lowerBound
+    while place < range.upperBound, byte(bytes, place) == 0x7b || byte(bytes, place) == 0x2c,
+      let afterKey = plainString(bytes, place + 1, range.upperBound),
+      let afterValue = value(bytes, afterKey + 1, range.upperBound, depth: 2)
+    {
+      keys.append(text(bytes, (place + 2)..<(afterKey - 1)))
+      place = afterValue
+    }
+    return keys
+  }
+
+  /// What the string at `range`, which was found canonical, spells between its quotes; nil if it is
+  /// no string.
+  static func string(_ bytes: Span<UInt8>, at range: Range<Int>) -> String? {
+    guard range.count >= 2, byte(bytes, range.lowerBound) == 0x22 else { return nil }
+    return text(bytes, (range.lowerBound + 1)..<(range.upperBound - 1))
+  }
+
+  private static func text(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
+    unsafe bytes.extracting(range).withUnsafeBufferPointer {
+      unsafe String(decoding: $0, as: UTF8.self)
+    }
+  }
 
   // Each function takes the place of the first byte of what it reads and returns the place after
   // it, or nil. `end` is within `bytes`, so every load below `end` is.
@@ -261,6 +293,12 @@ public struct EntryFrame: Hashable, Sendable {
       previous = Self.digest(bytes, value)
     case 4 where Self.spells(bytes, key, "time"):
       time = Self.number(bytes, value)
+    case 2 where Self.spells(bytes, key, "id"):
+      id = value
+    case 6 where Self.spells(bytes, key, "action"):
+      isDestruction = Self.spells(bytes, value, "\"key.destroy\"")
+    case 7 where Self.spells(bytes, key, "commits"):
+      commits = value
     default: break
     }
   }

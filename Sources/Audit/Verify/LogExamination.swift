@@ -16,6 +16,9 @@ actor LogExamination {
   var notes: [String] = []
   var evidence: [SignedNote] = []
   var openings: OpeningTally?
+  /// What is counted of openings on the way; nil if nobody asked for it.
+  var openingCount: OpeningCount?
+  var openingFindings: [LogReport.Finding] = []
 
   /// The right edge's files as they were when the head was read, so that a writer's next
   /// publication does not take them away meanwhile.

@@ -29,6 +29,18 @@ struct OpeningCount: Sendable {
     /// When its first entry was taken, and which one that is; likewise the last.
     var earliest: (time: Int64, entry: Int64)
     var latest: (time: Int64, entry: Int64)
+
+    init(at time: Int64, _ entry: Int64) {
+      (earliest, latest) = ((time, entry), (time, entry))
+    }
+
+    mutating func take(
+      _ more: Int64, from first: (time: Int64, entry: Int64), to last: (time: Int64, entry: Int64)
+    ) {
+      count += more
+      if first.time < earliest.time { earliest = first }
+      if last.time > latest.time { latest = last }
+    }
   }
   /// What an entry says that it erased.
   private struct Destruction {
@@ -47,15 +59,21 @@ struct OpeningCount: Sendable {
   /// Takes up an entry of the log.
   ///
   /// - Parameters:
-  ///   - entry: an object in canonical form, whatever it says.
+  ///   - frame: what was found of the entry.
+  ///   - bytes: those of its bundle.
+  ///   - range: where in them it stands.
   ///   - keys: under which keys the openings of its bundle are sealed; nil if they could not be read.
-  mutating func take(_ entry: JSONObject, keys: [OpeningName: Identifier]?) {
-    guard entry["v"]?.integer == Entry.currentVersion, let index = entry["idx"]?.integer,
-      let time = entry["time"]?.integer
+  mutating func take(
+    _ frame: EntryFrame, _ bytes: Span<UInt8>, _ range: Range<Int>,
+    keys: [OpeningName: Identifier]?
+  ) {
+    guard frame.version == Entry.currentVersion, let index = frame.index, let time = frame.time
     else { return }
-    takeDestruction(entry, index: index)
-    guard let keys, let id = entry["id"]?.string.flatMap({ Identifier($0) }) else { return }
-    for field in entry["commits"]?.object?.keys ?? [] {
+    if frame.isDestruction { takeDestruction(bytes.extracting(range), index: index) }
+    guard let keys, let commits = frame.commits,
+      let id = frame.id.flatMap({ EntryFrame.string(bytes, at: $0) }).flatMap({ Identifier($0) })
+    else { return }
+    for field in EntryFrame.keys(bytes, of: commits) {
       guard let key = keys[OpeningName(entry: id, field: field)],
         groups[key] != nil || groups.count < Self.maximumKeys
       else {
@@ -63,16 +81,34 @@ struct OpeningCount: Sendable {
         firstMissing = firstMissing ?? index
         continue
       }
-      var group = groups[key] ?? Group(earliest: (time, index), latest: (time, index))
-      group.count += 1
-      if time < group.earliest.time { group.earliest = (time, index) }
-      if time > group.latest.time { group.latest = (time, index) }
-      groups[key] = group
+      groups[key, default: Group(at: time, index)].take(1, from: (time, index), to: (time, index))
     }
   }
 
-  private mutating func takeDestruction(_ entry: JSONObject, index: Int64) {
-    guard entry["action"]?.string == Action.keyDestroy.rawValue,
+  /// Takes up what was counted of the entries that follow.
+  mutating func add(_ next: OpeningCount) {
+    for (key, group) in next.groups {
+      guard groups[key] != nil || groups.count < Self.maximumKeys else {
+        missing += group.count
+        firstMissing = min(firstMissing ?? group.earliest.entry, group.earliest.entry)
+        continue
+      }
+      groups[key, default: Group(at: group.earliest.time, group.earliest.entry)].take(
+        group.count, from: group.earliest, to: group.latest)
+    }
+    destroyed.merge(next.destroyed) { first, _ in first }
+    missing += next.missing
+    firstMissing = firstMissing ?? next.firstMissing
+  }
+
+  /// Deeper than any entry: what a later version nests is counted, too.
+  private static let entryLimits = JSONLimits(byteCount: Entry.maximumByteCount, depth: 8)
+
+  private mutating func takeDestruction(_ bytes: Span<UInt8>, index: Int64) {
+    let bytes = unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
+    // What JSON does not allow was found before, and is no entry of ours.
+    guard let entry = (try? JSONValue(parsing: bytes, limits: Self.entryLimits))?.object,
+      entry["action"]?.string == Action.keyDestroy.rawValue,
       entry["phase"]?.string == Phase.outcome.rawValue,
       let outcome = entry["outcome"]?.string.flatMap({ OutcomeCode(rawValue: $0) }),
       outcome == .success || outcome == .presumed,
@@ -116,60 +152,29 @@ struct OpeningName: Hashable, Sendable {
   let field: String
 }
 
-extension LogExamination {
-  /// Deeper than any entry: what a later version nests is counted, too.
-  private static let entryLimits = JSONLimits(byteCount: Entry.maximumByteCount, depth: 8)
+/// The files of openings that lie beside a log.
+struct OpeningFiles: Sendable {
+  let folder: any LogFolderReader
+  /// How many entries the log has.
+  let size: Int64
+
   /// No file of openings is longer.
   private static let maximumFile = 64 << 20
 
-  /// Counts the openings of the entries that were looked at; these were found to be what was signed.
-  func countOpenings() {
-    guard let folder = verifier.openings, verifier.format == .callVault else { return }
-    var count = OpeningCount()
-    for number in leftEdge.firstBundle..<((size + 255) / 256) {
-      // A bundle that is missing now has its finding, or was pruned meanwhile.
-      guard let path = TilePath.bundle(number, inLogOf: size), let bytes = content(path) else {
-        continue
-      }
-      let keys = openingKeys(ofBundle: number, in: folder)
-      for range in EntryBundle.ranges(bytes).prefix(path.width) {
-        let entry = Array(bytes[range])
-        // An entry of another form was found and named before.
-        guard let object = (try? JSONValue(parsing: entry, limits: Self.entryLimits))?.object else {
-          continue
-        }
-        count.take(object, keys: keys)
-      }
-    }
-    let (tally, misplaced) = count.result()
-    openings = tally
-    for (index, entry) in misplaced {
-      find(
-        .init(
-          .altered, kind: .edited, index: index, path: Self.openingPath(ofBundle: index / 256),
-          "an opening names a key that entry \(entry) destroyed for other entries"))
-    }
-    if let first = tally.firstMissing {
-      find(
-        .init(
-          .altered, kind: .removed, index: first, path: Self.openingPath(ofBundle: first / 256),
-          "what it commits to is not there, and nothing says that it was erased; openings missing: "
-            + "\(tally.missing)"))
-    }
-  }
-
-  /// Under which keys the openings of a bundle are sealed; nil if they cannot be read.
-  private func openingKeys(
-    ofBundle number: Int64, in folder: any LogFolderReader
-  ) -> [OpeningName: Identifier]? {
-    let path = Self.openingPath(ofBundle: number)
+  /// Under which keys the openings of a bundle are sealed, nil if they cannot be read; and what was
+  /// found to be wrong with them.
+  func keys(
+    ofBundle number: Int64
+  ) -> (keys: [OpeningName: Identifier]?, finding: LogReport.Finding?) {
+    let path = Self.path(ofBundle: number)
     let bytes: [UInt8]
     do {
       let name = String(path.dropFirst("openings/".count))
       bytes = try folder.read(name, limit: Self.maximumFile) ?? []
     } catch {
-      find(.init(.unreadable, index: number * 256, path: path, "it could not be read: \(error)"))
-      return nil
+      return (
+        nil, .init(.unreadable, index: number * 256, path: path, "it could not be read: \(error)")
+      )
     }
     var keys: [OpeningName: Identifier] = [:]
     var offset = 0
@@ -178,13 +183,13 @@ extension LogExamination {
       keys[name] = key
     }
     // A writer may be appending to the newest entries' file, or a crash have cut it.
-    if offset < bytes.count, (number + 1) * 256 < size {
-      find(
-        .init(
-          .altered, kind: .edited, index: number * 256, path: path,
-          "it does not hold whole openings from byte \(offset) on"))
-    }
-    return keys
+    guard offset < bytes.count, (number + 1) * 256 < size else { return (keys, nil) }
+    return (
+      keys,
+      .init(
+        .altered, kind: .edited, index: number * 256, path: path,
+        "it does not hold whole openings from byte \(offset) on")
+    )
   }
 
   /// Reads a frame's body: what it belongs to, and the key that seals it.
@@ -198,8 +203,31 @@ extension LogExamination {
     return (OpeningName(entry: entry, field: field), key)
   }
 
-  private static func openingPath(ofBundle number: Int64) -> String {
+  static func path(ofBundle number: Int64) -> String {
     let path = TilePath(.entries, number).map { "\($0)" } ?? ""
     return "openings/" + path.dropFirst("tile/entries/".count)
+  }
+}
+
+extension LogExamination {
+  /// Says what was counted of the openings, now that the entries were found to be what was signed.
+  func concludeOpenings() {
+    guard let count = openingCount else { return }
+    for finding in openingFindings { find(finding) }
+    let (tally, misplaced) = count.result()
+    openings = tally
+    for (index, entry) in misplaced {
+      find(
+        .init(
+          .altered, kind: .edited, index: index, path: OpeningFiles.path(ofBundle: index / 256),
+          "an opening names a key that entry \(entry) destroyed for other entries"))
+    }
+    if let first = tally.firstMissing {
+      find(
+        .init(
+          .altered, kind: .removed, index: first, path: OpeningFiles.path(ofBundle: first / 256),
+          "what it commits to is not there, and nothing says that it was erased; openings missing: "
+            + "\(tally.missing)"))
+    }
   }
 }

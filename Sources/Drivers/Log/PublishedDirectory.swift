@@ -43,17 +43,14 @@ actor PublishedDirectory {
   // MARK: Writing
 
   func publish(_ publication: Publication) throws {
-    for (bundle, frames) in publication.openings {
-      try append(
-        frames, to: openings + "/" + bundleName(bundle), below: openings, mode: .privateFile)
-    }
+    try publishOpenings(publication.openings)
     var tiles: [AtomicFile.Replacement] = []
     for file in publication.full + publication.partial {
       let path = log + "/" + file.path
       try makeDirectory(holding: path, below: log, mode: .publicDirectory)
       tiles.append(AtomicFile.Replacement(path: path, bytes: file.bytes))
     }
-    // Together, because each sync is one that an append of the journal may have to wait for.
+    // Together, because each sync by itself is one that an append of the journal may have to wait for.
     try AtomicFile.write(tiles, mode: .publicFile, on: fileSystem)
     if let keyring = publication.keyring {
       try AtomicFile.write(
@@ -83,13 +80,25 @@ actor PublishedDirectory {
     made.insert(directory)
   }
 
-  private func append(
-    _ bytes: [UInt8], to path: String, below root: String, mode: FileMode
-  ) throws {
-    try makeDirectory(
-      holding: path, below: root,
-      mode: mode == .privateFile ? .privateDirectory : .publicDirectory)
-    var file = try AppendFile(path, mode: mode, on: fileSystem)
+  /// Goes on with the file of the bundle that was not full, and makes those of the others together.
+  private func publishOpenings(_ parts: [(bundle: Int64, frames: [UInt8])]) throws {
+    var files: [AtomicFile.Replacement] = []
+    for (bundle, frames) in parts {
+      let path = openings + "/" + (try bundleName(bundle))
+      try makeDirectory(holding: path, below: openings, mode: .privateDirectory)
+      if try Directory.status(of: path, on: fileSystem) == nil {
+        files.append(AtomicFile.Replacement(path: path, bytes: frames))
+      } else {
+        try append(frames, to: path)
+      }
+    }
+    guard let last = files.last else { return }
+    try AtomicFile.write(files, mode: .privateFile, on: fileSystem)
+    openingsEnd = FileEnd(path: last.path, length: Int64(last.bytes.count))
+  }
+
+  private func append(_ bytes: [UInt8], to path: String) throws {
+    var file = try AppendFile(path, mode: .privateFile, on: fileSystem)
     // Bytes behind the durable end come from a crash or a failed sync. They are written again and
     // not built upon: after a failed sync the kernel may hold pages that no disk has.
     let end =

@@ -1,5 +1,6 @@
 import Audit
 import Cryptography
+import Retention
 public import YAML
 
 extension AccessPolicy {
@@ -111,24 +112,5 @@ extension AccessPolicy {
   private static func names<Name: CaseIterable & RawRepresentable>(_: Name.Type) -> String
   where Name.RawValue == String {
     Name.allCases.map(\.rawValue).sorted().joined(separator: ", ")
-  }
-}
-
-extension YAMLNode {
-  /// Text of 1…`limit` bytes.
-  func text(atMost limit: Int) throws(YAMLError) -> String {
-    let text = try string()
-    guard (1...limit).contains(text.utf8.count) else {
-      throw YAMLError(.wrongType, at: position, "1 to \(limit) bytes of text are expected here")
-    }
-    return text
-  }
-
-  /// A day as `YYYY-MM-DD`.
-  func date() throws(YAMLError) -> CivilDate {
-    guard let date = CivilDate(try string()) else {
-      throw YAMLError(.wrongType, at: position, "a day like 2026-11-20 is expected here")
-    }
-    return date
   }
 }

@@ -1,5 +1,6 @@
 public import Cryptography
 public import Encoding
+public import Retention
 
 /// What storing a call answers.
 public struct CallReceipt: Sendable, Equatable {
@@ -90,8 +91,8 @@ public struct CallSummary: Sendable, Equatable {
 public struct CallFacts: Sendable, Equatable {
   public let summary: CallSummary
   public let recordings: [RecordingFacts]
-  /// How long it is kept at least; nil if the schedule has no class for it.
-  public let retention: RetentionSchedule.Decision?
+  /// Why it is kept, and when it may go.
+  public let retention: RetentionDecision
 }
 
 /// What may be said of a recording without opening it.

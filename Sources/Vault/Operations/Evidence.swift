@@ -1,6 +1,7 @@
 public import Audit
 public import Cryptography
 public import Encoding
+import Retention
 
 /// What an auditor takes away, and what commitments stand for.
 extension Vault {

@@ -1,6 +1,7 @@
 public import Audit
 import Cryptography
 public import Encoding
+import Retention
 
 extension Vault {
   /// Lists calls, newest first: clear facts, and with a purpose also who called whom.
@@ -90,12 +91,12 @@ extension Vault {
       call: row, recordings: recordings.count, transcripts: transcripts.last?.version ?? 0,
       notes: notes.last?.version ?? 0,
       durationMilliseconds: durations.isEmpty ? nil : durations.reduce(0, Self.sum))
-    var days: [RetentionSchedule.Trigger: CivilDate] = [:]
-    days[.dateOfService] = CivilDate(row.started)
+    var facts = RetentionFacts()
+    facts[.dateOfService] = CivilDate(row.started)
     return CallFacts(
       summary: CallSummary(listing, details: details),
       recordings: recordings.map { RecordingFacts($0) },
-      retention: retention.decide(class: nil, known: days))
+      retention: retention.explain(facts))
   }
 
   /// As many calls as one entry can name with their patients.

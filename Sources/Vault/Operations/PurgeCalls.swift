@@ -1,6 +1,7 @@
 public import Audit
 public import Cryptography
 public import Encoding
+import Retention
 
 /// That one call may go, and who decided it.
 public struct PurgeOrder: Sendable {

@@ -5,6 +5,7 @@ import Durable
 import Encoding
 import HTTP
 import Host
+import Retention
 import Service
 import Threading
 import Vault

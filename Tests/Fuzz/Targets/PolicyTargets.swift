@@ -1,3 +1,5 @@
+import Cryptography
+import Retention
 import Vault
 import YAML
 
@@ -23,9 +25,40 @@ extension FuzzTarget {
         ? .accepted : .broken("a policy that a comment changes")
     },
     FuzzTarget("retention-policy") { bytes in
-      let schedule = try? RetentionSchedule(parsing: bytes, file: "retention.yaml")
-      return schedule == nil ? .refused : .accepted
+      guard let schedule = try? RetentionSchedule(parsing: bytes, file: "retention.yaml") else {
+        return .refused
+      }
+      guard PolicyChange(from: schedule, to: schedule).isEmpty else {
+        return .broken("a policy that differs from itself")
+      }
+      // Of nothing known, nothing may go.
+      return schedule.eligibility(of: RetentionFacts()).day == nil
+        ? .accepted : .broken("what is unknown may go")
     },
+    FuzzTarget("purge-plan") { bytes in
+      func read(_ pieces: [[UInt8]]) -> (plan: PurgePlan, items: [PurgeItem])? {
+        do {
+          var reader = try PurgePlanReader()
+          var items: [PurgeItem] = []
+          for piece in pieces { items += try reader.read(piece) }
+          return (try reader.finish(), items)
+        } catch {
+          return nil
+        }
+      }
+      let whole = read([bytes])
+      let middle = bytes.count / 2
+      let halves = read([Array(bytes[..<middle]), Array(bytes[middle...])])
+      guard whole?.plan == halves?.plan, whole?.items == halves?.items else {
+        return .broken("a plan that depends on how it is read")
+      }
+      guard let whole else { return .refused }
+      guard whole.plan.hash == SHA256.hash(bytes) else { return .broken("another hash") }
+      return whole.plan.totals.calls == whole.items.count ? .accepted : .broken("lines are lost")
+    },
+    oneSpelling(
+      "retention-approval", parse: { try Approval(parsing: $0) }, encode: { $0.encoded }),
+    oneSpelling("legal-hold", parse: { try LegalHold(parsing: $0) }, encode: { $0.encoded }),
   ]
 
   /// The tree in YAML's flow style: every text quoted, everything beyond plain ASCII escaped.

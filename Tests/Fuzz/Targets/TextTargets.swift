@@ -1,5 +1,6 @@
 import Audit
 import Encoding
+import Retention
 import Vault
 
 extension FuzzTarget {

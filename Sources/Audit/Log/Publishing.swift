@@ -1,0 +1,92 @@
+import Encoding
+import Threading
+
+extension AuditLog {
+  /// Publishes what is durable; returns when the published checkpoint covers everything that was
+  /// recorded before the call.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` if the store cannot; it may be tried again.
+  public func publish() async throws(AuditError) {
+    await settleIfPossible()
+    let target = head.size
+    while publishing.edge.size < target {
+      if publishing.isPublishing {
+        await withCheckedContinuation { publishing.waiting.append($0) }
+      } else {
+        publishing.isPublishing = true
+        defer {
+          publishing.isPublishing = false
+          for caller in publishing.waiting { caller.resume() }
+          publishing.waiting = []
+        }
+        try await publishOnce()
+      }
+    }
+  }
+
+  func publishOnce() async throws(AuditError) {
+    let (head, keyring) = (head, epochs.keyring)
+    let entries = publishing.entries.prefix(Int(head.size - publishing.edge.size))
+    let (edge, made) = try await Self.publication(of: entries, after: publishing.edge)
+    var publication = made
+    let month = Timestamp(milliseconds: clock.read().milliseconds).rfc3339.prefix(7)
+    publication.history = "checkpoints/\(month)"
+    publication.checkpoint = head.note
+    if keyring != publishing.keyring { publication.keyring = keyring?.encoded }
+    do {
+      try await store.publish(publication)
+    } catch {
+      upkeepFailures[.publishing] = error
+      throw AuditError(.unavailable, during: "publishing the log", cause: error)
+    }
+    upkeepFailures[.publishing] = nil
+    publishing.advance(to: edge, note: head.note, keyring: keyring)
+  }
+
+  /// Makes the tiles and bundles of a second's entries: many milliseconds in which callers need
+  /// not wait.
+  @concurrent private static func publication(
+    of entries: ArraySlice<UnpublishedEntry>, after published: PublishedEdge
+  ) async throws(AuditError) -> (PublishedEdge, Publication) {
+    var edge = published
+    let publication = try edge.add(entries)
+    return (edge, publication)
+  }
+
+  /// The published keyring; nil for a log without epochs.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
+  public nonisolated func publishedKeyring() async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in try await store.published(Keyring.path) }
+  }
+
+  /// The signed note of where a pruned log begins; nil for one that was not pruned.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
+  public nonisolated func publishedMinimum() async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in try await store.published(MinimumIndex.path) }
+  }
+
+  /// What a log that a recovery began says of the one before it, signed; nil for a first log.
+  ///
+  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
+  public nonisolated func publishedRecovery() async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in try await store.published(RecoveryNote.path) }
+  }
+
+  nonisolated func publishedFile(_ path: TilePath) async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in try await store.published(path.description) }
+  }
+
+  nonisolated func storedHistoryMonths() async throws(AuditError) -> [String] {
+    try await store.reading { store in try await store.historyMonths() }
+  }
+
+  nonisolated func storedHistory(
+    of month: String, from offset: Int64, count: Int
+  ) async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in
+      try await store.history(of: month, from: offset, count: count)
+    }
+  }
+}
