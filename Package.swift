@@ -293,3 +293,8 @@ for target in package.targets where target.type != .system {
     .enableUpcomingFeature("ImmutableWeakCaptures"),
   ]
 }
+
+// Ten thousand simulated outages in each test run need the decisions optimised, also for debugging.
+for target in package.targets where target.name == "Failover" {
+  target.swiftSettings?.append(.unsafeFlags(["-O"], .when(configuration: .debug)))
+}
