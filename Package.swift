@@ -77,8 +77,8 @@ let outside: [Target] = [
   .target(
     name: "Adapters",
     dependencies: [
-      "Failover", "Intake", "Views", "Cryptography", "Durable", "Encoding", "Host", "TLSClient",
-      "Threading", "YAML",
+      "Failover", "Intake", "Views", "Cryptography", "Durable", "Encoding", "Host", "SIP",
+      "SIPTransport", "TLSClient", "Threading", "YAML",
     ]),
   .target(
     name: "Telephony",
@@ -173,6 +173,10 @@ let tests: [Target] = [
     dependencies: [
       "Vault", "Retention", "Audit", "Drivers", "Durable", "Cryptography", "Encoding", "Threading",
     ], path: "Tests/KeyWorker"),
+  .testTarget(
+    name: "SIPAdapterTests",
+    dependencies: ["Adapters", "Failover", "SIP", "SIPTransport", "Threading", "YAML"],
+    path: "Tests/SIPAdapterTests"),
   .testTarget(name: "SIPTests", dependencies: ["SIP"], path: "Tests/SIPTests"),
   .testTarget(
     name: "SIPTransportTests", dependencies: ["SIPTransport", "SIP", "Threading", "CLinux"],
@@ -288,4 +292,9 @@ for target in package.targets where target.type != .system {
     .enableUpcomingFeature("InferIsolatedConformances"),
     .enableUpcomingFeature("ImmutableWeakCaptures"),
   ]
+}
+
+// Ten thousand simulated outages in each test run need the decisions optimised, also for debugging.
+for target in package.targets where target.name == "Failover" {
+  target.swiftSettings?.append(.unsafeFlags(["-O"], .when(configuration: .debug)))
 }

@@ -4,16 +4,25 @@ public enum EmergencyNumber {
   private static let numbers: Set<[UInt8]> = Set(
     ["911", "933", "988", "112", "999", "000", "110", "118", "119"].map { Array($0.utf8) })
 
-  /// Whether a request asks for one, in its target or in To: the target of a call on its way to the
-  /// emergency service may already be that of its gateway.
-  static func isCalled(by request: SIPRequest) -> Bool {
+  /// Whether a request asks for one, in its target or in To.
+  ///
+  /// The target of a call on its way to the
+  /// emergency service may already be that of its gateway. `further` are digits of the place.
+  static func isCalled(by request: SIPRequest, besides further: Set<[UInt8]> = []) -> Bool {
     let bytes = request.message.bytes
-    if let uri = request.uri, isMeant(bytes, by: uri) { return true }
+    if let uri = request.uri, isMeant(bytes, by: uri, further) { return true }
     guard let to = request.to, let uri = SIPURI(bytes, at: to.uri) else { return false }
-    return isMeant(bytes, by: uri)
+    return isMeant(bytes, by: uri, further)
   }
 
-  private static func isMeant(_ bytes: [UInt8], by uri: SIPURI) -> Bool {
+  private static func isMeant(
+    _ bytes: [UInt8], by uri: SIPURI, _ further: Set<[UInt8]>
+  ) -> Bool {
+    if !further.isEmpty, uri.scheme != .urn,
+      let dialed = DialedNumber.digits(of: decoded(bytes, at: uri.user)), further.contains(dialed)
+    {
+      return true
+    }
     switch uri.scheme {
     case .sip, .sips:
       return isMeant(byUser: decoded(bytes, at: uri.user))

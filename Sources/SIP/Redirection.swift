@@ -22,13 +22,17 @@ public enum Redirection: Sendable {
   }
 
   /// Decides; the same for a request that is sent again.
-  public init(_ request: SIPRequest) {
+  ///
+  /// - Parameters:
+  ///   - request: what came.
+  ///   - emergencyNumbers: digits that are dialled for emergencies at this place besides 911 and its like.
+  public init(_ request: SIPRequest, emergencyNumbers: Set<[UInt8]> = []) {
     if request.method == .ack {
       self = .silence
       return
     }
     // Before anything that may be wrong with it: an emergency call goes on by its own route.
-    if request.method == .invite, EmergencyNumber.isCalled(by: request) {
+    if request.method == .invite, EmergencyNumber.isCalled(by: request, besides: emergencyNumbers) {
       self = .answer(.emergency)
       return
     }

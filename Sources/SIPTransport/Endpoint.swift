@@ -95,8 +95,6 @@ final class Socket: Sendable {
   deinit { close(descriptor) }
 
   func bind(to endpoint: Endpoint) throws(SIPTransportError) {
-    var yes: Int32 = 1
-    unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, 4)
     let result = unsafe endpoint.withAddress { unsafe CLinux.bind(descriptor, $0, $1) }
     guard result == 0 else { throw Self.fault("binding an address") }
   }

@@ -15,6 +15,8 @@ public struct RedirectConfiguration: Sendable {
   public var listeners: [Listener]
   /// Who is answered over UDP and TCP; everybody else gets silence.
   public var sources: [AddressRange]
+  /// Digits that are dialled for emergencies at this place, besides 911 and its like.
+  public var emergencyNumbers: Set<String> = []
   /// Connections at once, and of one address.
   public var connections = 256
   public var connectionsPerAddress = 64

@@ -28,6 +28,9 @@ struct StreamListener {
 
   init(_ endpoint: Endpoint, tls: TLSContext?, token: UInt64) throws(SIPTransportError) {
     socket = try Socket(SOCK_STREAM, family: endpoint.family)
+    // Not for datagrams: there it would let two servers share a port, and each get some calls.
+    var yes: Int32 = 1
+    unsafe setsockopt(socket.descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, 4)
     try socket.bind(to: endpoint)
     guard listen(socket.descriptor, 256) == 0 else { throw Socket.fault("listening") }
     self.tls = tls

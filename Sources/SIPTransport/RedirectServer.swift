@@ -20,6 +20,7 @@ public actor RedirectServer {
 
   private let configuration: RedirectConfiguration
   private let answers: AnswerSource
+  private let emergencyNumbers: Set<[UInt8]>
   private var datagrams: [DatagramListener]
   private var streams: [StreamListener]
   private let batch = DatagramBatch()
@@ -42,6 +43,7 @@ public actor RedirectServer {
   ) throws(SIPTransportError) {
     try Self.check(configuration)
     self.configuration = configuration
+    emergencyNumbers = Set(configuration.emergencyNumbers.map { Array($0.utf8) })
     answers = try AnswerSource(safe: safe, plan: plan)
     poller = try Poller()
     do {
@@ -164,7 +166,8 @@ public actor RedirectServer {
       counters.malformed += 1
       return nil
     }
-    guard case .answer(let answer) = Redirection(request) else {
+    guard case .answer(let answer) = Redirection(request, emergencyNumbers: emergencyNumbers)
+    else {
       counters.absorbed += 1
       return nil
     }

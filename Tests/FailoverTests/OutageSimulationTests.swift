@@ -8,8 +8,8 @@ import Testing
 @Suite struct OutageSimulationTests {
   /// How many seeds; a torture run says more by CALLVAULT_ROUNDS.
   private static var rounds: UInt64 {
-    guard let text = unsafe getenv("CALLVAULT_OUTAGES") else { return 200 }
-    return unsafe UInt64(String(cString: text)) ?? 200
+    guard let text = unsafe getenv("CALLVAULT_OUTAGES") else { return 10_000 }
+    return unsafe UInt64(String(cString: text)) ?? 10_000
   }
 
   private static let lanes: UInt64 = 4

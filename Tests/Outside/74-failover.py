@@ -4,6 +4,7 @@
 An AI engine, a phone system, a backup and a place in the internet are HTTP servers that die, hang and answer
 503. The supervisor is asked over its socket; its log is checked by verify.py, and the vault's too.
 """
+import base64
 import hashlib
 import http.client
 import http.server
@@ -21,6 +22,9 @@ import threading
 import time
 from contextlib import redirect_stdout
 
+import jsonschema_rs
+import yaml
+
 from vault_service import CALLVAULT, SCRATCH, Service, say
 
 REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
@@ -31,9 +35,19 @@ TOKEN_SECRET = bytes(range(32))
 FOLDER = os.path.join(SCRATCH, "failover")
 
 
+class Plain(yaml.SafeLoader):
+    """Days are text, as in our subset."""
+
+
+Plain.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith(":timestamp")]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+SCHEMA = jsonschema_rs.validator_for(
+    json.loads((REPOSITORY / "Policies/routing.schema.json").read_text()))
+
+
 def token(secret):
     """An access token as formats/policies.md, 3, spells it, and its SHA-256."""
-    import base64
     checksum = hashlib.sha256(b"cv1_" + secret).digest()[:4]
     text = "cv1_" + base64.urlsafe_b64encode(secret + checksum).decode().rstrip("=")
     return text, hashlib.sha256(text.encode()).hexdigest()
@@ -192,6 +206,10 @@ text, digest = token(TOKEN_SECRET)
 service = Service()
 with service:
     pass
+shipped = (REPOSITORY / "Policies/routing.yaml").read_text()
+SCHEMA.validate(yaml.load(shipped, Plain))
+assert not SCHEMA.is_valid(yaml.load(shipped.replace("quorum: 2", "quorum: two"), Plain))
+SCHEMA.validate(yaml.load(policy(targets, digest), Plain))
 made = subprocess.run([CALLVAULT, "failover", "init", "--dir", FOLDER, "--data", service.data,
                        "--json"], capture_output=True, check=True)
 key = json.loads(made.stdout)["verifier_key"]

@@ -64,6 +64,16 @@ import Testing
     ] { #expect(status(other) == 503) }
   }
 
+  @Test func numbersOfThePlaceAreEmergenciesToo() throws {
+    let request = try SIPRequest(SIPMessage(datagram: invite(to: "sip:1-44@198.51.100.1")))
+    guard case .answer(.contacts) = Redirection(request),
+      case .answer(.emergency) = Redirection(request, emergencyNumbers: [Array("144".utf8)])
+    else {
+      Issue.record("144 is an emergency where the place says so, and only there")
+      return
+    }
+  }
+
   @Test(arguments: [
     "sip:+19115550123@198.51.100.1", "sip:1911555@198.51.100.1", "sip:91155@198.51.100.1",
     "sip:sosnowski@198.51.100.1", "sip:911-desk@198.51.100.1",

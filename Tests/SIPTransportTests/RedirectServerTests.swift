@@ -117,6 +117,22 @@ struct RedirectServerTests {
     }
   }
 
+  // Two that share a port would each get some of the calls.
+  @Test func aPortBelongsToOneServer() async throws {
+    try await Self.serving { server, _ in
+      for listener in [
+        RedirectConfiguration.Listener.udp(server.endpoints[0]), .tcp(server.endpoints[1]),
+      ] {
+        let second = RedirectConfiguration(
+          listeners: [listener], sources: [try AddressRange("127.0.0.1")])
+        let safe = try Self.plan("safe", "sip:safe@127.0.0.1")
+        #expect(throws: SIPTransportError.self) {
+          _ = try RedirectServer(second, safe: safe, plan: { nil })
+        }
+      }
+    }
+  }
+
   @Test func settingsThatAnswerEverybodyAreRefused() throws {
     let safe = try Self.plan("safe", "sip:safe@127.0.0.1")
     let all = Endpoint(address: try #require(IPAddress("0.0.0.0")), port: 0)

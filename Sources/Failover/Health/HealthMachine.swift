@@ -47,6 +47,8 @@ public struct HealthMachine: Sendable {
   /// Whether it counts as down and has not been heard since.
   public var isSilent: Bool { belief == .down && livingSince == nil }
 
+  /// When the silence there is was believed; a relapse begins a new one.
+  public private(set) var silenceBelieved: Moment?
   /// Where the silence counts from.
   private var silentSince: Moment
   private var unanswered = 0
@@ -96,6 +98,7 @@ public struct HealthMachine: Sendable {
       return become(.unknown, at: now)
     }
     if unanswered >= pace.probes, now.ms(since: silentSince) >= pace.silenceMs {
+      if belief != .down || livingSince != nil { silenceBelieved = now }
       livingSince = nil
       return become(.down, at: now)
     }

@@ -82,6 +82,16 @@ public struct TargetMachine: Sendable {
     return silent >= target.quorum
   }
 
+  /// When the silence there is was believed, by the voice that believed it last.
+  public var silenceBelieved: Moment? {
+    var newest: Moment?
+    for signal in signals where signal.isSilent {
+      guard let believed = signal.silenceBelieved else { continue }
+      newest = max(newest ?? believed, believed)
+    }
+    return newest
+  }
+
   /// After the line proved itself, how long this target must still be silent: what the fastest voice needs for
   /// two probes.
   ///

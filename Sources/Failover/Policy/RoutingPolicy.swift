@@ -122,6 +122,8 @@ public struct RoutingPolicy: Sendable {
   public let hash: SHA256Digest
   /// Whether addresses of this machine and of private networks may be contacts: a phone system in the house, a test.
   public let allowsPrivateAddresses: Bool
+  /// Digits that are dialled for emergencies at this place besides ``EmergencyNumbers/numbers``.
+  public let emergencyNumbers: Set<String>
   public let hours: BusinessHours
   /// Groups, and the actuator that knows their members; nil: told by API, and staffed until told otherwise.
   public let groups: [CallGroupID: ActuatorID?]

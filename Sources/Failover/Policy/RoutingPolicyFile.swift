@@ -27,7 +27,9 @@ extension RoutingPolicy {
     _ = try top.required("owner").text(atMost: 128)
     hash = SHA256.hash(bytes)
     allowsPrivateAddresses = try top["private_addresses"]?.boolean() ?? false
-    try EmergencyGuard(adding: top["emergency_numbers"]).check(document)
+    let emergencies = try EmergencyGuard(adding: top["emergency_numbers"])
+    try emergencies.check(document)
+    emergencyNumbers = emergencies.further
 
     hours = try BusinessHours(top.required("hours"), zoneFile: zoneFile)
     let actuators = try Declared.actuators(top["actuators"])
@@ -152,7 +154,7 @@ extension YAMLNode {
 
 /// Looks through all of a policy, what only an adapter understands included, for emergency numbers.
 private struct EmergencyGuard {
-  private let further: Set<String>
+  let further: Set<String>
 
   /// - Parameter node: numbers of the place besides 911: digits, at least two.
   /// - Throws: ``YAMLError`` for anything else.

@@ -47,7 +47,8 @@ extension RoutingMachine {
     }
     return choice.route.callGroups.contains { group in
       guard situation.members[group] == 0 else { return true }
-      // Counted as empty only when it has been for a while: people change shifts.
+      // One that had people counts as empty only when it has been for a while: people change shifts.
+      guard seenStaffed.contains(group) else { return false }
       guard let since = emptySince[group] else { return true }
       return situation.now.ms(since: since) < policy.switching.emptyMs
     }
@@ -58,6 +59,7 @@ extension RoutingMachine {
     guard !situation.members.isEmpty else { return }
     let isOpen = policy.hours.isOpen(at: situation.time)
     for group in policy.groups.keys.sorted() {
+      if let members = situation.members[group], members > 0 { seenStaffed.insert(group) }
       guard isOpen, situation.members[group] == 0 else {
         emptySince[group] = nil
         mend("group \(group)")
@@ -85,7 +87,8 @@ extension RoutingMachine {
       let voices = Set(down.flatMap(\.downVoices))
       return Trouble(
         cause: cause(of: down, situation), targets: down,
-        since: down.map(\.since).max() ?? now, isSoft: voices.isSubset(of: [.passive]))
+        since: down.map { $0.silenceBelieved ?? $0.since }.max() ?? now,
+        isSoft: voices.isSubset(of: [.passive]))
     }
     var draining: [TargetMachine] = []
     for need in needs where situation.beliefs[need].belief == .draining {

@@ -86,6 +86,8 @@ public struct RoutingMachine: Sendable {
   /// For each choice: the places of what it needs among the policy's targets.
   let needs: [[Int]]
   var emptySince: [CallGroupID: Moment] = [:]
+  /// Groups that somebody was seen in: only those may be between two shifts.
+  var seenStaffed: Set<CallGroupID> = []
   /// What people were told and has not ended: nobody is told twice.
   var told: Set<String> = []
   /// Ids of decisions; a simulation gives its own.

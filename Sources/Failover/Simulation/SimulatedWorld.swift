@@ -19,6 +19,8 @@ final class SimulatedWorld {
   private var double: Supervision?
   /// What the last command that reached anything says, as everybody who obeys fencing sees it.
   private var active: RoutePlan?
+  /// Whether what is commanded was done.
+  private var isConfirmed = false
   private var changes: [(at: Moment, isRise: Bool)] = []
   private var deadSince: Moment?
   /// Confirmations on their way: when, of which version, and whether it is one.
@@ -58,7 +60,9 @@ final class SimulatedWorld {
   func live() {
     let ends = faults.map { $0.to < SimulatedFault.never ? $0.to : $0.from.advanced(byMs: 10_000) }
     let end = (ends.max() ?? now).advanced(byMs: 12_000)
-    while now < end {
+    // A command that is under way has its ceiling to be confirmed or given up.
+    let last = end.advanced(byMs: 2 * policy.switching.ceilingMs)
+    while now < end || supervision.routing.isPending && now < last {
       let step = isEventful ? OutageSimulation.stepMs : OutageSimulation.restMs
       let next = now.advanced(byMs: step)
       probe(from: now, to: next)
@@ -68,7 +72,10 @@ final class SimulatedWorld {
       watch()
     }
     // Behind a line that is cut nobody can know.
-    if isRunning, !isCut, !isLive(supervision.routing.current) { fail(.endsOnLiveRoute) }
+    let isServed = isConfirmed && supervision.routing.current.route.needs.allSatisfy(lives)
+    if isRunning, !isCut, !isServed || !hasPeople(supervision.routing.current) {
+      fail(.endsOnLiveRoute)
+    }
   }
 
   /// Whether anything begins, ends or is being found out: then every tenth of a second is lived through.
@@ -173,6 +180,7 @@ final class SimulatedWorld {
     outcome.looks += 1
     for answer in answers where answer.at <= now {
       if answer.isConfirmed {
+        isConfirmed = isConfirmed || answer.version == active?.version
         supervision.confirmed(version: answer.version, at: now)
       } else {
         supervision.failed(version: answer.version, at: now)
@@ -213,6 +221,7 @@ final class SimulatedWorld {
       judge(decision, isRise: isRise)
     }
     active = plan
+    isConfirmed = false
     answers.removeAll()
     let isDead = holds {
       if case .actuator(plan.route.id, _) = $0 { true } else { false }
@@ -261,8 +270,7 @@ final class SimulatedWorld {
     let isExcused =
       !isRunning || isCut || holds { $0 == .stall } || supervision.routing.isPending
     let isDead =
-      active.flatMap { policy.choice($0.route.id) }.map { !$0.route.needs.allSatisfy(lives) }
-      ?? false
+      active?.route.needs.contains { need in holds { $0 == .dead(need) } } ?? false
     guard isDead, !isExcused else {
       deadSince = nil
       return

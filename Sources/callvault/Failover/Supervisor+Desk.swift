@@ -388,7 +388,7 @@ extension Supervisor: SupervisorDesk {
     set(
       "callvault_failover_log_waiting", "Entries that the log has not taken yet.",
       Double(recorder.backlog.waiting))
-    let totals: [(String, String, Int64)] = [
+    var totals: [(String, String, Int64)] = [
       ("decisions", "Plans that were commanded.", counters.decisions),
       ("signals", "Reports that were taken.", counters.signals),
       ("signals_refused", "Reports beyond the limit.", counters.signalsRefused),
@@ -396,6 +396,19 @@ extension Supervisor: SupervisorDesk {
       ("notices_failed", "Notices that reached nobody.", counters.noticesFailed),
       ("stalls", "Times that the supervisor itself stood still.", Int64(supervision.stalls)),
     ]
+    if let served = parts.redirect?.statistics {
+      totals += [
+        ("redirected", "Calls that were sent to the plan's contacts.", served.redirected),
+        ("redirected_safely", "Those of them without a plan that holds.", served.redirectedSafely),
+        ("redirect_emergencies", "Emergency calls left to their carrier.", served.emergencies),
+        ("redirect_answered", "Other SIP requests that were answered.", served.answered),
+        ("redirect_strangers", "SIP packets and connections of strangers.", served.strangers),
+        (
+          "redirect_unanswered", "SIP messages that got no answer.",
+          served.malformed + served.tooLong + served.unsent
+        ),
+      ]
+    }
     for (name, help, value) in totals {
       metrics.declare("callvault_failover_\(name)_total", .counter, help: help)
       metrics.add("callvault_failover_\(name)_total", by: Double(value))

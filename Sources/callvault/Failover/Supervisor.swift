@@ -83,12 +83,12 @@ actor Supervisor {
       for probe in parts.probes {
         group.addTask { [inbox] in await probe.run { inbox.add($0) } }
       }
-      for service in parts.services { group.addTask(operation: service) }
+      for service in parts.services { group.addTask { await service() } }
       group.addTask { await self.watch() }
       group.addTask { await self.countGroups() }
       group.addTask { await self.lintHourly() }
       group.addTask { await self.beat() }
-      for await job in jobs.stream { group.addTask(operation: job) }
+      for await job in jobs.stream { group.addTask { await job() } }
       group.cancelAll()
     }
   }

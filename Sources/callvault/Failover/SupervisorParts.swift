@@ -1,4 +1,6 @@
+import Adapters
 import Failover
+import Service
 import Telephony
 import YAML
 
@@ -16,6 +18,7 @@ struct SupervisorParts: Sendable {
   var groups: [CallGroupID: any CallGroupSource] = [:]
   var notifiers: [NotifierID: any Notifier] = [:]
   var linters: [any DriftLinter] = []
+  var redirect: SIPRedirect?
   /// What runs beside: the redirect server.
   var services: [@Sendable () async -> Void] = []
 
@@ -39,7 +42,19 @@ struct SupervisorParts: Sendable {
       guard let id = NotifierID(declared.name) else { continue }
       notifiers[id] = try Self.notifier(id, declared)
     }
-    if let redirect = policy.redirect { throw Self.unknown("part", "redirect", redirect) }
+    if let settings = policy.redirect {
+      let redirect = try SIPRedirect(
+        settings: settings, routes: policy.choices.map(\.route),
+        allowsPrivate: policy.allowsPrivateAddresses, emergencyNumbers: policy.emergencyNumbers,
+        plan: plan)
+      self.redirect = redirect
+      services.append {
+        await redirect.run { error in
+          OperatorLog.onStandardError.write(
+            .error, "redirect-failed", ["cause": .string(OperatorLog.describe(error))])
+        }
+      }
+    }
   }
 
   private static func probe(
@@ -52,7 +67,8 @@ struct SupervisorParts: Sendable {
     case .ami: return try AMIProbe(target: target, settings: settings)
     case .pbxAPI: return try ThreeCXProbe(target: target, settings: settings)
     case .canary: return try CanaryProbe(target: target, settings: settings)
-    case .sipOptions, .registration, .passive:
+    case .sipOptions: return try SIPOptionsProbe(target: target, settings: settings)
+    case .registration, .passive:
       throw unknown("probe", declared.signal.rawValue, settings)
     }
   }
