@@ -71,7 +71,7 @@ let outside: [Target] = [
   .target(
     name: "Drivers",
     dependencies: [
-      "Vault", "Audit", "Encoding", "Threading", "Cryptography", "Durable", "Database",
+      "Vault", "Retention", "Audit", "Encoding", "Threading", "Cryptography", "Durable", "Database",
       "AudioProbe", "HTTPClient", "PKCS11", "SecretSharing",
     ]),
   .target(
@@ -92,7 +92,8 @@ let service: [Target] = [
   .target(
     name: "Service",
     dependencies: [
-      "Intake", "Vault", "Views", "Audit", "Failover", "HTTP", "Encoding", "Threading",
+      "Intake", "Vault", "Retention", "Views", "Audit", "Failover", "HTTP", "Encoding",
+      "Threading",
       "Cryptography", "CAssets",
     ],
     exclude: ["openapi.json", "failover-openapi.json"])
@@ -159,7 +160,8 @@ let tests: [Target] = [
     path: "Tests/DatabaseTests"),
   // Promises that every driver of a protocol keeps; a driver's own tests run them.
   .target(
-    name: "ConformanceSuites", dependencies: ["Vault", "Audit", "Encoding", "Cryptography"],
+    name: "ConformanceSuites",
+    dependencies: ["Vault", "Retention", "Audit", "Encoding", "Cryptography"],
     path: "Tests/ConformanceSuites"),
   .testTarget(
     name: "DriverTests",

@@ -39,6 +39,7 @@ public final class Vault: Sendable {
   let upkeepFailures = Lock<[VaultUpkeep: any Error]>([:])
   let maintenanceSettings = Lock(MaintenanceSettings())
   let isScrubbing = Lock(false)
+  let retentionWork = Lock(RetentionWork())
 
   /// Opens a vault over its parts, and settles what a crash left, before anything is served.
   ///
@@ -73,6 +74,7 @@ public final class Vault: Sendable {
     vault.counters.count(.presumedDisclosed, by: Int64(found.presumedDisclosed))
     try await vault.announce(policy.hash, as: .accessPolicy)
     try await vault.announce(retention.hash, as: .retentionSchedule)
+    try await vault.adoptPolicy()
     try await vault.watchBackups()
     return vault
   }
@@ -121,6 +123,11 @@ public final class Vault: Sendable {
       group.addTask {
         await self.repeatedly(every: .seconds(1)) {
           await self.attempt(.keys) { () throws(VaultError) in try await self.keepKeys() }
+        }
+      }
+      group.addTask {
+        await self.repeatedly(every: .seconds(1)) {
+          await self.attempt(.retention) { () throws(VaultError) in try await self.keepRetention() }
         }
       }
       if let interval = keyStorage.ratchetInterval {

@@ -16,6 +16,7 @@ public final class VaultCounters: Sendable {
     case notesOpened = "notes_opened"
     case searches
     case callsPurged = "calls_purged"
+    case clockAlarms = "clock_alarms"
     case keysExported = "keys_exported"
     case plaintextBytesStored = "plaintext_bytes_stored"
     case plaintextBytesReleased = "plaintext_bytes_released"

@@ -25,6 +25,8 @@ public struct VaultHealth: Sendable {
   public let isBackupOld: Bool
   /// How far the pass over all objects has come; nil before the first.
   public let scrub: ScrubState?
+  /// Why our clock is not believed for retention; nil: it is, or nothing asked.
+  public let clockAlarm: ClockAlarm?
 
   /// All work of vault and log that nobody waits for, by name, and why it fails; nil: it does not.
   public var upkeep: [(name: String, failure: (any Error)?)] {
@@ -43,6 +45,7 @@ public struct VaultHealth: Sendable {
     if let scrub, !scrub.damaged.isEmpty {
       alarms.append("\(scrub.damaged.count) objects are damaged and have no second copy")
     }
+    if let clockAlarm { alarms.append("nothing is purged: \(clockAlarm.sentence)") }
     return alarms
   }
 
@@ -93,7 +96,8 @@ extension Vault {
       catalogFailure: catalogFailure, storageFailure: storageFailure, log: await log.status,
       reconciliation: reconciliation, upkeepFailures: upkeepFailures.withLock { $0 },
       backupAge: backup, backupSeconds: age,
-      isBackupOld: .seconds(age) > maintenanceSettings.withLock { $0.backupLimit }, scrub: scrub)
+      isBackupOld: .seconds(age) > maintenanceSettings.withLock { $0.backupLimit }, scrub: scrub,
+      clockAlarm: retentionWork.withLock { $0.alarm })
   }
 
   /// What has ended the log or the catalog for this process; nil while there is nothing.
@@ -122,4 +126,6 @@ public enum VaultUpkeep: String, CaseIterable, Sendable {
   case ratchet
   /// Looking at every object once in a while.
   case scrub
+  /// Carrying out plans that were approved, and proposing others.
+  case retention
 }
