@@ -4,6 +4,7 @@ import Drivers
 import Durable
 import Encoding
 import Foundation
+import Retention
 import Synchronization
 import Testing
 import Threading
