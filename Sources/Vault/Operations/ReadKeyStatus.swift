@@ -18,6 +18,8 @@ public struct KeyStatus: Sendable {
   public let troubles: [KeyPlaceTrouble]
   /// The rotation or ratchet that runs or was last since the start.
   public let run: KeyRun?
+  /// What each library sealed of what is stored.
+  public let sealed: [SealedParts]
 }
 
 extension Vault {
@@ -53,6 +55,6 @@ extension Vault {
       ring: facts,
       epochs: facts.epochs.map { KeyStatus.Epoch(facts: $0, keys: counts[$0.id.bytes] ?? 0) },
       purges: try await catalog.purgeCounts(), unproven: unproven, troubles: keys.troubles,
-      run: keyWork.withLock { $0.last })
+      run: keyWork.withLock { $0.last }, sealed: try await catalog.sealedParts())
   }
 }

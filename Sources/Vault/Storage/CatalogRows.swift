@@ -64,6 +64,8 @@ public struct CallRow: Sendable, Equatable {
   /// The sealed ``CallDetails``, an object of 4 KiB segments, and how often it was rewritten, from 1.
   public let details: [UInt8]
   public let detailsGeneration: Int
+  /// What sealed the details; nil: stored before that was kept.
+  public let sealedBy: SealingLibrary?
   /// Recording numbers given so far.
   public let recordingNumbers: Int
 
@@ -72,7 +74,7 @@ public struct CallRow: Sendable, Equatable {
     started: OffsetTime, direction: Direction, source: String, location: String?,
     callExtension: String?,
     keyID: Identifier, wrappedKey: [UInt8], keyEpoch: UInt32 = 0, details: [UInt8],
-    detailsGeneration: Int, recordingNumbers: Int
+    detailsGeneration: Int, sealedBy: SealingLibrary? = .current, recordingNumbers: Int
   ) {
     self.id = id
     self.subject = subject
@@ -88,6 +90,7 @@ public struct CallRow: Sendable, Equatable {
     self.keyEpoch = keyEpoch
     self.details = details
     self.detailsGeneration = detailsGeneration
+    self.sealedBy = sealedBy
     self.recordingNumbers = recordingNumbers
   }
 }
@@ -179,12 +182,14 @@ public struct RecordingRow: Sendable, Equatable {
   public let logIndex: Int64?
   /// The number of the earlier log in which it stands; nil for the present one.
   public let earlierLog: Int64?
+  /// What sealed the object; nil: stored before that was kept.
+  public let sealedBy: SealingLibrary?
 
   public init(
     id: Identifier, call: Identifier, number: Int, generation: Int, stored: Timestamp,
     blob: BlobName, plaintextLength: Int64, ciphertextLength: Int64, digest: SHA256Digest,
     content: LookupToken, keyID: Identifier, audio: AudioFacts, logIndex: Int64?,
-    earlierLog: Int64? = nil
+    earlierLog: Int64? = nil, sealedBy: SealingLibrary? = .current
   ) {
     self.id = id
     self.call = call
@@ -200,6 +205,7 @@ public struct RecordingRow: Sendable, Equatable {
     self.audio = audio
     self.logIndex = logIndex
     self.earlierLog = earlierLog
+    self.sealedBy = sealedBy
   }
 }
 
@@ -222,10 +228,13 @@ public struct TextRow: Sendable, Equatable {
   /// The object's length and SHA-256, as the log has them.
   public let length: Int64
   public let digest: SHA256Digest
+  /// What sealed it; nil: stored before that was kept.
+  public let sealedBy: SealingLibrary?
 
   public init(
     id: Identifier, call: Identifier, kind: Kind, version: Int, stored: Timestamp,
-    author: Identifier, keyID: Identifier, sealed: [UInt8], length: Int64, digest: SHA256Digest
+    author: Identifier, keyID: Identifier, sealed: [UInt8], length: Int64, digest: SHA256Digest,
+    sealedBy: SealingLibrary? = .current
   ) {
     self.id = id
     self.call = call
@@ -237,6 +246,7 @@ public struct TextRow: Sendable, Equatable {
     self.sealed = sealed
     self.length = length
     self.digest = digest
+    self.sealedBy = sealedBy
   }
 }
 
