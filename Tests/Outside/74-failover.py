@@ -116,7 +116,7 @@ hours:
 groups: {front-desk: {}}
 targets:
   pbx: {role: pbx, probes: [%s]}
-  ai: {role: ai, quorum: 2, probes: [%s, {kind: passive}]}
+  ai: {role: ai, quorum: 2, probes: [%s, {kind: passive, dwell_ms: 0}]}
   twilio: {role: twilio, probes: [%s]}
   internet: {role: uplink, quorum: 1, probes: [{kind: uplink, places: [{tcp: "127.0.0.1:%d"}], interval_ms: 100}]}
 routes:
@@ -192,7 +192,7 @@ def command(*words, expect=0):
 
 def verdict(folder, key):
     out = io.StringIO()
-    argv, sys.argv = sys.argv, ["verify.py", folder, "--key", key, "--json"]
+    argv, sys.argv = sys.argv, ["verify.py", "log", folder, "--key", key, "--json"]
     try:
         with redirect_stdout(out):
             code = checker.main()
@@ -277,6 +277,8 @@ try:
     assert route()[0] == "ai-first", "reports alone moved calls"
     assert ask("POST", "/v1/signals", {"target": "fax", "outcome": "ok"}, text)[0] in (422, 503)
     refused = answers.count(503)
+    # They keep calls from going back there, until somebody reports better or nobody reports any more.
+    assert ask("POST", "/v1/signals", {"target": "ai", "outcome": "ok"}, text)[0] == 202
 
     # By hand.
     command("override", "desk", "--for", "1m")
@@ -324,10 +326,10 @@ try:
     while time.monotonic() < deadline:
         joined = service.command("audit", "show", "--action", "journal.joined",
                                  token=auditor)["entries"]
-        if len(joined) >= 2:
+        if joined:
             break
         time.sleep(0.2)
-    assert len(joined) >= 2, joined
+    assert joined, "the vault's log took no head"
 finally:
     for process in (first, second):
         if process is not None and process.poll() is None:
@@ -342,7 +344,7 @@ for month in pathlib.Path(FOLDER, "log", "checkpoints").iterdir():
         length = int.from_bytes(history[at:at + 2], "big")
         heads.add(hashlib.sha256(history[at + 2:at + 2 + length]).hexdigest())
         at += 2 + length
-assert all(entry["digest"] in heads for entry in joined), "joined was a head of the supervisor's log"
+assert all(json.loads(entry["leaf"])["digest"] in heads for entry in joined), "joined was a head of the supervisor's log"
 code, told = verdict(os.path.join(FOLDER, "log"), key)
 assert code == 10, told
 code, told = verdict(os.path.join(service.data, "log"), service.init["verifier_key"])
