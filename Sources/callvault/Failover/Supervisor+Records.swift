@@ -52,7 +52,12 @@ extension Supervisor {
     var draft = draft(.failoverCommanded, on: decision.id)
     draft.outcome =
       isConfirmed ? .success : outcomes.contains(where: \.isConfirmed) ? .partial : .failed
-    if !decision.plan.route.records { draft.first = unrecordedSince }
+    if !decision.plan.route.records, let since = unrecordedSince {
+      // The three stand together (audit-log.md, 3): so far, an interval without a length.
+      draft.count = 0
+      draft.first = since
+      draft.last = since
+    }
     commit(
       [
         "plan": .object([
@@ -77,6 +82,8 @@ extension Supervisor {
   /// Declares a time in which no recording was possible.
   func ended(_ decision: Decision, from: Timestamp, to: Timestamp) -> EntryDraft {
     var draft = draft(.failoverEnded, on: decision.id)
+    // None of these entries was lost: the recorder keeps what the log cannot take yet.
+    draft.count = 0
     draft.first = from
     draft.last = to
     commit(
