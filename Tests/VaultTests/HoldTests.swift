@@ -1,6 +1,7 @@
 import Audit
 import Cryptography
 import Database
+import Drivers
 import Encoding
 import Foundation
 import Retention
