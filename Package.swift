@@ -48,6 +48,7 @@ let mechanisms: [Target] = [
   .target(name: "Subprocess", dependencies: ["Threading", "CLinux"]),
   .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CSeccomp", "CLinux"]),
   .target(name: "Tar"),
+  .target(name: "Wave"),
   .target(name: "QRCode", dependencies: ["CQREncode"]),
   .target(name: "PDF", dependencies: ["CHaru"]),
   .target(name: "Spreadsheet", dependencies: ["CXLSXWriter"]),
@@ -59,11 +60,13 @@ let domain: [Target] = [
   .target(
     name: "Vault",
     dependencies: [
-      "Audit", "Retention", "Encoding", "Threading", "Cryptography", "SecretSharing", "YAML",
+      "Audit", "Retention", "Encoding", "Threading", "Cryptography", "SecretSharing", "Wave",
+      "YAML",
     ]),
   .target(name: "Views", dependencies: ["Audit", "Encoding", "Threading", "Cryptography"]),
   .target(
-    name: "Intake", dependencies: ["Vault", "Audit", "Encoding", "Threading", "Cryptography"]),
+    name: "Intake",
+    dependencies: ["Vault", "Audit", "Retention", "Encoding", "Threading", "Cryptography"]),
   .target(name: "Failover", dependencies: ["Encoding", "Cryptography", "YAML"]),
 ]
 
@@ -71,8 +74,8 @@ let outside: [Target] = [
   .target(
     name: "Drivers",
     dependencies: [
-      "Vault", "Audit", "Encoding", "Threading", "Cryptography", "Durable", "Database",
-      "AudioProbe", "HTTPClient", "PKCS11", "SecretSharing",
+      "Vault", "Audit", "Retention", "Encoding", "Threading", "Cryptography", "Durable",
+      "Database", "AudioProbe", "HTTPClient", "PKCS11", "SecretSharing",
     ]),
   .target(
     name: "Adapters",
@@ -92,7 +95,7 @@ let service: [Target] = [
   .target(
     name: "Service",
     dependencies: [
-      "Intake", "Vault", "Views", "Audit", "Failover", "HTTP", "Encoding", "Threading",
+      "Intake", "Vault", "Views", "Audit", "Failover", "Retention", "HTTP", "Encoding", "Threading",
       "Cryptography", "CAssets",
     ],
     exclude: ["openapi.json", "failover-openapi.json"])
@@ -197,6 +200,7 @@ let tests: [Target] = [
       "Threading",
       "Mutation",
     ], path: "Tests/AudioProbeTests"),
+  .testTarget(name: "WaveTests", dependencies: ["Wave"], path: "Tests/WaveTests"),
   .testTarget(name: "EncodingTests", dependencies: ["Encoding"], path: "Tests/EncodingTests"),
   .testTarget(
     name: "RetentionTests",
@@ -265,7 +269,7 @@ let tests: [Target] = [
     dependencies: [
       "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
       "Encoding", "PKCS11", "SecretSharing", "SIP", "Retention", "AMI", "Failover", "HTTPClient",
-      "Telephony",
+      "Telephony", "Wave",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(
     name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),

@@ -18,6 +18,7 @@ extension SQLiteCatalog {
           SELECT 1 FROM recording WHERE call = ?1 AND since IS NOT NULL
           UNION ALL SELECT 1 FROM text WHERE call = ?1 AND since IS NOT NULL
           UNION ALL SELECT 1 FROM patient_link WHERE call = ?1 AND since IS NOT NULL
+          UNION ALL SELECT 1 FROM excision WHERE call = ?1 AND since IS NOT NULL
           UNION ALL SELECT 1 FROM purged_call WHERE id = ?1
           """, call.bytes
         ) { (_) throws(DatabaseError) in true } ?? false
@@ -117,7 +118,9 @@ extension Connection {
       INSERT INTO purged_link (id, patient) SELECT id, patient FROM patient_link WHERE call = ?1
       UNION SELECT id, patient FROM ended_link WHERE call = ?1
       """, call.bytes)
-    for table: SQL in ["patient_link", "ended_link", "call_token", "recording", "text"] {
+    for table: SQL in [
+      "patient_link", "ended_link", "call_token", "incident", "recording", "text",
+    ] {
       try run("DELETE FROM " + table + " WHERE call = ?", call.bytes)
     }
     try run("DELETE FROM call WHERE id = ?", call.bytes)

@@ -72,14 +72,15 @@ extension Row {
       location: try optionalText(7), callExtension: try optionalText(8),
       keyID: try identifier(9), wrappedKey: try blob(10), keyEpoch: try epoch(18),
       details: try blob(11),
-      detailsGeneration: try int(12), recordingNumbers: try int(13))
+      detailsGeneration: try int(12), recordingNumbers: try int(13),
+      isQuarantined: try integer(19) == 1)
   }
 
   /// The columns of ``SQL/listingColumns``: those of a call, then what there is of it.
   func listing() throws(DatabaseError) -> CallListing {
     CallListing(
-      call: try call(), recordings: try int(19), transcripts: try int(20), notes: try int(21),
-      durationMilliseconds: try optionalInteger(22))
+      call: try call(), recordings: try int(20), transcripts: try int(21), notes: try int(22),
+      durationMilliseconds: try optionalInteger(23))
   }
 
   /// The columns of ``SQL/recordingColumns``.
@@ -101,8 +102,9 @@ extension Row {
   func textRow() throws(DatabaseError) -> TextRow {
     TextRow(
       id: try identifier(0), call: try identifier(1),
-      kind: try value(2, TextRow.Kind.init(rawValue:)), version: try int(3), stored: try time(4),
-      author: try identifier(5), keyID: try identifier(6), sealed: try blob(9),
+      kind: try value(2, TextRow.Kind.init(rawValue:)), version: try int(3),
+      generation: try int(9), stored: try time(4),
+      author: try identifier(5), keyID: try identifier(6), sealed: try blob(10),
       length: try integer(7), digest: try digest(8))
   }
 
@@ -135,7 +137,8 @@ extension SQL {
     """
     c.id, c.subject, c.created, c.started, c.started_offset, c.direction, c.source, c.location,
     c.extension, c.key_id, c.wrapped_key, c.details, c.details_generation, c.recording_numbers,
-    s.wrapped_key, l.id, l.patient, p.wrapped_key, c.key_epoch
+    s.wrapped_key, l.id, l.patient, p.wrapped_key, c.key_epoch,
+    EXISTS (SELECT 1 FROM incident i WHERE i.call = c.id AND i.closed IS NULL)
     """
   }
 
@@ -168,7 +171,7 @@ extension SQL {
   }
 
   static var textColumns: SQL {
-    "id, call, kind, version, stored, author, key_id, length, digest"
+    "id, call, kind, version, stored, author, key_id, length, digest, generation"
   }
 
   static var identityColumns: SQL { "id, kind, name, created" }

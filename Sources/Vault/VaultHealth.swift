@@ -25,6 +25,8 @@ public struct VaultHealth: Sendable {
   public let isBackupOld: Bool
   /// How far the pass over all objects has come; nil before the first.
   public let scrub: ScrubState?
+  /// Incidents that are open; nil if the catalog does not answer.
+  public let incidents: IncidentCounts?
 
   /// All work of vault and log that nobody waits for, by name, and why it fails; nil: it does not.
   public var upkeep: [(name: String, failure: (any Error)?)] {
@@ -42,6 +44,10 @@ public struct VaultHealth: Sendable {
     }
     if let scrub, !scrub.damaged.isEmpty {
       alarms.append("\(scrub.damaged.count) objects are damaged and have no second copy")
+    }
+    if let overdue = incidents?.overdue, overdue > 0 {
+      alarms.append(
+        "\(overdue) incidents of card data are open beyond their time: callvault incident list")
     }
     return alarms
   }
@@ -75,10 +81,12 @@ extension Vault {
     var storageFailure: VaultError?
     var backup: BackupAge?
     var scrub: ScrubState?
+    var incidents: IncidentCounts?
     do throws(VaultError) {
       counts = try await catalog.counts()
       backup = try await backupAge()
       scrub = try await scrubState()
+      incidents = try await catalog.incidentCounts(at: now)
     } catch {
       catalogFailure = error
     }
@@ -93,7 +101,8 @@ extension Vault {
       catalogFailure: catalogFailure, storageFailure: storageFailure, log: await log.status,
       reconciliation: reconciliation, upkeepFailures: upkeepFailures.withLock { $0 },
       backupAge: backup, backupSeconds: age,
-      isBackupOld: .seconds(age) > maintenanceSettings.withLock { $0.backupLimit }, scrub: scrub)
+      isBackupOld: .seconds(age) > maintenanceSettings.withLock { $0.backupLimit }, scrub: scrub,
+      incidents: incidents)
   }
 
   /// What has ended the log or the catalog for this process; nil while there is nothing.

@@ -22,6 +22,14 @@ enum PolicyFiles {
     try RetentionSchedule(parsing: bytes("retention.yaml"), file: "retention.yaml")
   }
 
+  /// The shipped policy, or one that keeps calls without consent from everybody.
+  static func consent(strict: Bool) throws -> ConsentPolicy {
+    let text = String(decoding: try bytes("consent.yaml"), as: UTF8.self)
+      .replacingOccurrences(
+        of: "missing: note", with: strict ? "missing: quarantine" : "missing: note")
+    return try ConsentPolicy(parsing: Array(text.utf8), file: "consent.yaml")
+  }
+
   /// The file with one text replaced by another, and where the replaced text begins.
   static func altered(
     _ name: String, _ old: String, _ new: String

@@ -4,6 +4,7 @@ import Drivers
 import Durable
 import Encoding
 import Foundation
+import Retention
 import Synchronization
 import Testing
 import Threading
@@ -50,7 +51,8 @@ final class Practice: Sendable {
       subjects: catalog, clock: clock)
     vault = try await Vault.open(
       configuration ?? VaultConfiguration(tenant: tenant, administrator: 1000),
-      policy: try PolicyFiles.access(), retention: try PolicyFiles.retention(), catalog: catalog,
+      policy: try PolicyFiles.access(), retention: try PolicyFiles.retention(),
+      consent: home.consent, catalog: catalog,
       blobs: blobs, log: log, keys: keys, inspector: inspector, clock: clock,
       keyStorage: home.storage)
     self.home = home
@@ -84,15 +86,19 @@ final class Practice: Sendable {
   }
 
   /// The same folder after a stop without warning.
-  func restarted() async throws -> Practice {
-    try await reopened(folder, home)
+  func restarted(
+    objectsOn files: any FileSystem = LinuxFileSystem()
+  ) async throws -> Practice {
+    try await reopened(folder, home, objectsOn: files)
   }
 
   /// A folder of this practice, wherever it was copied, with its keys.
-  func reopened(_ folder: URL, _ home: KeyHome) async throws -> Practice {
+  func reopened(
+    _ folder: URL, _ home: KeyHome, objectsOn files: any FileSystem = LinuxFileSystem()
+  ) async throws -> Practice {
     try await Practice(
       folder: folder, tenant: tenant, custodian: custodian, ring: ring,
-      configuration: vault.configuration, inspector: inspector, home: home)
+      configuration: vault.configuration, inspector: inspector, objectsOn: files, home: home)
   }
 
   func remove() {
@@ -189,6 +195,8 @@ struct KeyHome: Sendable {
   var copies: [any KeyRingStore] = []
   var anchors: [any RingAnchorStore] = []
   var storage = KeyStorage()
+  /// Whose consent a recording needs.
+  var consent: ConsentPolicy?
 }
 
 /// A key file that is no file.

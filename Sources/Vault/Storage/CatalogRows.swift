@@ -62,13 +62,15 @@ public struct CallRow: Sendable, Equatable {
   public let detailsGeneration: Int
   /// Recording numbers given so far.
   public let recordingNumbers: Int
+  /// Whether an incident about it is open.
+  public let isQuarantined: Bool
 
   public init(
     id: Identifier, subject: SubjectRow, patient: SubjectRow? = nil, created: Timestamp,
     started: OffsetTime, direction: Direction, source: String, location: String?,
     callExtension: String?,
     keyID: Identifier, wrappedKey: [UInt8], keyEpoch: UInt32 = 0, details: [UInt8],
-    detailsGeneration: Int, recordingNumbers: Int
+    detailsGeneration: Int, recordingNumbers: Int, isQuarantined: Bool = false
   ) {
     self.id = id
     self.subject = subject
@@ -85,6 +87,7 @@ public struct CallRow: Sendable, Equatable {
     self.details = details
     self.detailsGeneration = detailsGeneration
     self.recordingNumbers = recordingNumbers
+    self.isQuarantined = isQuarantined
   }
 }
 
@@ -202,13 +205,15 @@ public struct RecordingRow: Sendable, Equatable {
 /// What the catalog holds of one version of a call's transcript or notes.
 public struct TextRow: Sendable, Equatable {
   public enum Kind: String, Sendable, CaseIterable {
-    case transcript, note
+    case transcript, note, consent
   }
   public let id: Identifier
   public let call: Identifier
   public let kind: Kind
   /// From 1 within the call and kind; never overwritten.
   public let version: Int
+  /// How often a transcript was sealed anew under another key, from 1; of the others the version.
+  public let generation: Int
   public let stored: Timestamp
   /// Who stored it.
   public let author: Identifier
@@ -220,13 +225,15 @@ public struct TextRow: Sendable, Equatable {
   public let digest: SHA256Digest
 
   public init(
-    id: Identifier, call: Identifier, kind: Kind, version: Int, stored: Timestamp,
-    author: Identifier, keyID: Identifier, sealed: [UInt8], length: Int64, digest: SHA256Digest
+    id: Identifier, call: Identifier, kind: Kind, version: Int, generation: Int = 1,
+    stored: Timestamp, author: Identifier, keyID: Identifier, sealed: [UInt8], length: Int64,
+    digest: SHA256Digest
   ) {
     self.id = id
     self.call = call
     self.kind = kind
     self.version = version
+    self.generation = generation
     self.stored = stored
     self.author = author
     self.keyID = keyID
