@@ -162,7 +162,8 @@ let tests: [Target] = [
     path: "Tests/DatabaseTests"),
   // Promises that every driver of a protocol keeps; a driver's own tests run them.
   .target(
-    name: "ConformanceSuites", dependencies: ["Vault", "Audit", "Encoding", "Cryptography"],
+    name: "ConformanceSuites",
+    dependencies: ["Vault", "Audit", "Retention", "Encoding", "Cryptography"],
     path: "Tests/ConformanceSuites"),
   .testTarget(
     name: "DriverTests",

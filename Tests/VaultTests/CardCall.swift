@@ -1,4 +1,5 @@
 import Audit
+import Cryptography
 import Encoding
 import Foundation
 import Retention

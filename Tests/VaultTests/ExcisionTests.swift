@@ -278,8 +278,10 @@ import Testing
   ) async throws {
     let after = try await practice.restarted()
     let officer = try await after.caller(.privacyOfficer)
-    let isNew = try #require(
-      try await card.isExcised(in: after, as: officer), "neither old nor new: \(comment)")
+    guard let isNew = try await card.isExcised(in: after, as: officer) else {
+      Issue.record("neither old nor new: \(comment)")
+      return
+    }
     let says = try await after.entries().contains {
       $0.action == .recordingExcised && $0.outcome == .success
     }
@@ -316,7 +318,7 @@ import Testing
   @Test func storageThatFailsLeavesOldOrNew() async throws {
     let isTorture = ProcessInfo.processInfo.environment["CALLVAULT_TORTURE"] != nil
     var runs = 0
-    for plan in isTorture ? FaultPlan.all : [FaultPlan(number: EIO, lasting: false)] {
+    for plan in FaultPlan.all where isTorture || plan.number == EIO && !plan.lasting {
       runs += try await plan.failEachCall {
         let practice = try await Practice.new()
         return (practice, try await CardCall.stored(in: practice))

@@ -1,4 +1,6 @@
 import Audit
+import Cryptography
+import Drivers
 import Encoding
 import Foundation
 import Retention
@@ -71,11 +73,11 @@ import Testing
     }
     await refused(.denied) {
       _ = try await vault.incidents(
-        after: nil, limit: 40, as: clinician, purpose: .treatment)
+        after: nil, limit: 30, as: clinician, purpose: .treatment)
     }
 
     // Whoever may review it hears it, and the log says so each time.
-    let page = try await vault.incidents(after: nil, limit: 40, as: officer, purpose: .operations)
+    let page = try await vault.incidents(after: nil, limit: 30, as: officer, purpose: .operations)
     let incident = try #require(page.incidents.first?.incident)
     #expect(page.incidents.count == 1 && page.next == nil && incident.call == card.call)
     #expect(incident.spans == [TimeSpan(1050, 1950)] && incident.version == 2)
@@ -187,7 +189,7 @@ import Testing
     let officer = try await practice.caller(.privacyOfficer)
     await refused(.notFound) { _ = try await practice.read(receipt.recording, as: clinician) }
     let page = try await practice.vault.incidents(
-      after: nil, limit: 40, as: officer, purpose: .operations)
+      after: nil, limit: 30, as: officer, purpose: .operations)
     #expect(page.incidents.map(\.incident.reason) == [.consent])
     let system = try await practice.caller(.service, "consent:write")
     // Cut short is no consent.

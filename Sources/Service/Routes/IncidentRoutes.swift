@@ -27,7 +27,7 @@ struct IncidentRoutes: Sendable {
   private func list(_ context: RequestContext) async throws {
     let page = try await vault.incidents(
       after: context.queryIdentifier("after"),
-      limit: Int(try context.queryInteger("limit", in: 1...40) ?? 40), as: context.caller,
+      limit: Int(try context.queryInteger("limit", in: 1...30) ?? 30), as: context.caller,
       purpose: context.claimedPurpose)
     var document: JSONObject = ["incidents": .array(page.incidents.map { .object($0.json) })]
     if let next = page.next { document["next"] = .string(next.description) }

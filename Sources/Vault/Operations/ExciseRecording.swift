@@ -2,6 +2,7 @@ public import Audit
 public import Cryptography
 public import Encoding
 public import Retention
+import Threading
 
 /// What an excision answers.
 public struct ExcisionReceipt: Sendable, Equatable {
@@ -112,8 +113,12 @@ extension Vault {
       }
     }
     counters.count(.spansExcised)
-    // What is left to do is done at the next look or start, whatever becomes of this one.
-    try await finishExcisions()
+    do throws(VaultError) {
+      try await finishExcisions()
+    } catch {
+      // The span is gone from here; the old key and objects follow at the next look, each second.
+      upkeepFailures.withLock { [error] in $0[.keys] = error }
+    }
     let closed =
       holdsCardNumber
       ? [] : try await closeIncidents(.cardData, of: call, because: "the span was excised")

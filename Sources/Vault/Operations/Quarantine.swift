@@ -23,7 +23,7 @@ public struct IncidentPage: Sendable, Equatable {
 /// that widens.
 extension Vault {
   /// Incidents on a page; the calls of all of them are named in one entry.
-  public static let incidentPage = 1...40
+  public static let incidentPage = 1...30
 
   /// Where no class of the retention schedule says it.
   private static let cardDataMilliseconds: Int64 = 86_400_000
@@ -46,13 +46,17 @@ extension Vault {
       try self.allow(.reviewIncidents, caller, purpose: purpose)
       guard Self.incidentPage.contains(limit) else {
         throw VaultError(
-          .invalid, during: "listing incidents", detail: "`limit` must be within 1…40")
+          .invalid, during: "listing incidents", detail: "`limit` must be within 1…30")
       }
       let found = try await self.catalog.openIncidents(after: cursor, limit: limit)
       let seen = found.filter { self.covers($0.call, caller) }
       var named: Set<Identifier> = []
       for call in seen.map(\.call) where named.insert(call.id).inserted {
         draft.subjects.append(try self.keys.subjectKey(call.subject))
+        // The patient of several calls has one tag.
+        if let patient = call.patient, named.insert(patient.id).inserted {
+          draft.subjects.append(try self.keys.subjectKey(patient))
+        }
       }
       draft.objects = seen.map(\.incident.id)
       return IncidentPage(

@@ -17,6 +17,7 @@ extension Vault {
     var draft = draft(.callCreated, .single, by: caller)
     try await checked(&draft) { _ throws(VaultError) in
       try self.allow(.createCall, caller)
+      if !new.consent.isEmpty { try self.allow(.storeConsent, caller) }
       try new.validate()
       guard
         caller.confinement.covers(
