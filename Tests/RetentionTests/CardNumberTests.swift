@@ -1,3 +1,4 @@
+import Mutation
 import Testing
 
 @testable import Retention
@@ -111,21 +112,6 @@ import Testing
       ": card numbers, seed 20261128: \(found) of \(found + missed) found (recall \(recall)), "
         + "\(wrong) of \(wrong + silent) other sentences taken for one (precision \(precision))")
     #expect(recall >= 0.99 && precision >= 0.97)
-  }
-}
-
-/// A generator that a seed repeats: SplitMix64.
-struct Dice: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }
 

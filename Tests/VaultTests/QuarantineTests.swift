@@ -81,7 +81,7 @@ import Testing
     let incident = try #require(page.incidents.first?.incident)
     #expect(page.incidents.count == 1 && page.next == nil && incident.call == card.call)
     #expect(incident.spans == [TimeSpan(1050, 1950)] && incident.version == 2)
-    #expect(incident.due == Timestamp(milliseconds: incident.opened.milliseconds + 86_400_000))
+    #expect(incident.due == Timestamp(milliseconds: incident.opened.milliseconds + 72 * 3_600_000))
     let reviews = try await practice.entriesOf {
       #expect(try await card.isExcised(in: practice, as: officer) == nil)
       _ = try await practice.read(card.recording, as: officer, purpose: .operations)

@@ -25,8 +25,8 @@ extension Vault {
   /// Incidents on a page; the calls of all of them are named in one entry.
   public static let incidentPage = 1...30
 
-  /// Where no class of the retention schedule says it.
-  private static let cardDataMilliseconds: Int64 = 86_400_000
+  /// Where the retention schedule does not say it: 72 hours.
+  private static let cardDataMilliseconds: Int64 = 259_200_000
 
   /// Lists open incidents of calls within the caller's scope.
   ///
@@ -111,8 +111,7 @@ extension Vault {
     try await quarantine(
       IncidentRow(
         id: .random(), call: call.id, reason: .cardData, opened: now,
-        due: Timestamp(milliseconds: now.milliseconds + cardDataPeriod), version: version,
-        spans: spans),
+        due: cardDataDue(from: now), version: version, spans: spans),
       call)
   }
 
@@ -221,6 +220,9 @@ extension Vault {
     draft.flags.insert(.quarantined)
   }
 
-  /// For how long an incident of card data may be open, in milliseconds.
-  private var cardDataPeriod: Int64 { Self.cardDataMilliseconds }
+  /// Until when an incident of card data must have been decided on.
+  private func cardDataDue(from opened: Timestamp) -> Timestamp {
+    retention.quarantines["card-data"]?.window(from: opened).until
+      ?? Timestamp(milliseconds: opened.milliseconds + Self.cardDataMilliseconds)
+  }
 }
