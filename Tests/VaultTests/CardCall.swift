@@ -83,22 +83,22 @@ struct CardCall: Sendable {
 
   /// Whether the call is wholly as it was, or wholly without the span; nil: neither.
   func isExcised(in practice: Practice, as officer: Caller) async throws -> Bool? {
-    let sound = try await practice.read(recording, as: officer, purpose: .operations)
+    let sound = try await practice.read(recording, as: officer, purpose: .treatment)
     let isNew = sound == silenced
     guard isNew || sound == self.sound else { return nil }
-    guard try await practice.read(other, as: officer, purpose: .operations) == otherSound else {
+    guard try await practice.read(other, as: officer, purpose: .treatment) == otherSound else {
       return nil
     }
-    let facts = try await practice.vault.call(call, as: officer, purpose: .operations)
+    let facts = try await practice.vault.call(call, as: officer, purpose: .treatment)
     guard facts.summary.details?.from == "+13135550142",
       facts.summary.details?.pauses.count == 1, facts.recordings.count == 2
     else { return nil }
-    let notes = try await practice.vault.notes(of: call, as: officer, purpose: .operations)
-    let consent = try await practice.vault.consent(of: call, as: officer, purpose: .operations)
+    let notes = try await practice.vault.notes(of: call, as: officer, purpose: .treatment)
+    let consent = try await practice.vault.consent(of: call, as: officer, purpose: .treatment)
     guard notes.map(\.text) == ["call back"], consent.records.count == 1 else { return nil }
     for version in 1...facts.summary.transcripts {
       let transcript = try await practice.vault.transcript(
-        of: call, version: version, as: officer, purpose: .operations
+        of: call, version: version, as: officer, purpose: .treatment
       ).transcript
       let texts = transcript.segments.map(\.text)
       guard texts.count == 4, texts[0] == "hello", texts[1].isEmpty == isNew, texts[3] == "bye"

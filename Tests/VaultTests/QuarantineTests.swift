@@ -83,7 +83,7 @@ import Testing
     #expect(incident.spans == [TimeSpan(1050, 1950)] && incident.version == 2)
     #expect(incident.due == Timestamp(milliseconds: incident.opened.milliseconds + 72 * 3_600_000))
     let reviews = try await practice.entriesOf {
-      #expect(try await card.isExcised(in: practice, as: officer) == nil)
+      #expect(try await card.isExcised(in: practice, as: officer) == false)
       _ = try await practice.read(card.recording, as: officer, purpose: .operations)
     }
     #expect(reviews.allSatisfy { $0.flags.contains(.quarantined) })
@@ -224,7 +224,7 @@ import Testing
     let practice = try await strict()
     let card = try await CardCall.stored(in: practice, transcribed: false)
     let clinician = try await practice.caller(.clinician)
-    #expect(try await card.isExcised(in: practice, as: clinician) == nil)
+    #expect(try await card.isExcised(in: practice, as: clinician) == false)
     #expect(try await practice.read(card.recording, as: clinician) == card.sound)
     let facts = try await practice.vault.consent(
       of: card.call, as: clinician, purpose: .treatment)

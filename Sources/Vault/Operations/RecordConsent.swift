@@ -36,6 +36,7 @@ extension Vault {
   public func recordConsent(
     _ record: ConsentRecord, of call: Identifier, as caller: Caller
   ) async throws(VaultError) -> TextReceipt {
+    var mayEnd = false
     let receipt = try await store(
       record.encoded(), .consent, of: call, as: caller, with: .storeConsent, purpose: nil,
       action: record.kind == .revoked ? .consentRevoked : .consentRecorded
@@ -47,15 +48,19 @@ extension Vault {
           detail: "this record is there already")
       }
       let decision = self.decide(known.map(\.record) + [record], of: row)
-      guard decision?.measure == .quarantine,
-        try await !self.isQuarantinedForConsent(row.id)
-      else { return }
+      mayEnd = decision?.measure != .quarantine
+      guard !mayEnd, try await !self.isQuarantinedForConsent(row.id) else { return }
       try await self.quarantine(
         IncidentRow(
           id: .random(), call: row.id, reason: .consent, opened: self.now, due: nil), row)
     }
     counters.count(.consentsRecorded)
-    try await endConsentQuarantine(of: call)
+    if mayEnd {
+      // What has come meanwhile counts, too, and nothing comes between a look and the end.
+      try await gates.withGate(.call(call)) { () throws(VaultError) in
+        try await self.endConsentQuarantine(of: call)
+      }
+    }
     return receipt
   }
 
