@@ -74,8 +74,8 @@ let outside: [Target] = [
   .target(
     name: "Drivers",
     dependencies: [
-      "Vault", "Audit", "Retention", "Encoding", "Threading", "Cryptography", "Durable",
-      "Database", "AudioProbe", "HTTPClient", "PKCS11", "SecretSharing",
+      "Vault", "Retention", "Audit", "Encoding", "Threading", "Cryptography", "Durable", "Database",
+      "AudioProbe", "HTTPClient", "PKCS11", "SecretSharing",
     ]),
   .target(
     name: "Adapters",
@@ -95,7 +95,8 @@ let service: [Target] = [
   .target(
     name: "Service",
     dependencies: [
-      "Intake", "Vault", "Views", "Audit", "Failover", "Retention", "HTTP", "Encoding", "Threading",
+      "Intake", "Vault", "Retention", "Views", "Audit", "Failover", "HTTP", "Encoding",
+      "Threading",
       "Cryptography", "CAssets",
     ],
     exclude: ["openapi.json", "failover-openapi.json"])
@@ -163,7 +164,7 @@ let tests: [Target] = [
   // Promises that every driver of a protocol keeps; a driver's own tests run them.
   .target(
     name: "ConformanceSuites",
-    dependencies: ["Vault", "Audit", "Retention", "Encoding", "Cryptography"],
+    dependencies: ["Vault", "Retention", "Audit", "Encoding", "Cryptography"],
     path: "Tests/ConformanceSuites"),
   .testTarget(
     name: "DriverTests",

@@ -35,6 +35,7 @@ FIGURES = {
     "verify": [],
     "bulk": ["proof"],
     "rewrap": ["keys"],
+    "purge": ["plan", "retention"],
     "memory": [],
     "backup": ["restic", "scrub"],
     "growth": ["start", "list", "lookup"],

@@ -41,6 +41,10 @@ do {
     print(
       try await RewrapBench.run(
         in: arguments[1], keys: try number(arguments[2]), stored: try number(arguments[3])))
+  case ("plan", 3): print(try await PurgeBench(arguments[1], policies: arguments[2]).plan())
+  case ("purge", 4):
+    print(
+      try await PurgeBench(arguments[1], policies: arguments[2]).purge(try number(arguments[3])))
   case ("seed", 6):
     guard let tenant = Identifier(arguments[3]), let token = unsafe getenv("CALLVAULT_TOKEN") else {
       throw BenchError.usage
@@ -62,6 +66,8 @@ do {
            callvault-bench log-appends DIRECTORY CALLERS MILLISECONDS
            callvault-bench proofs DIRECTORY ENTRIES
            callvault-bench rewrap DIRECTORY KEYS STORED-KEYS
+           callvault-bench plan DATA POLICIES
+           callvault-bench purge DATA POLICIES CALLS
            callvault-bench seed DATA ORIGIN TENANT CALLS ENTRIES, with a token in CALLVAULT_TOKEN
     """)
   exit(2)

@@ -1,6 +1,6 @@
 public import Failover
 import SIP
-public import SIPTransport
+import SIPTransport
 import Threading
 public import YAML
 
@@ -113,7 +113,7 @@ public struct SIPRedirect: Sendable {
   /// Binds the listeners, and answers until the task is cancelled; what it cannot have it tries for again.
   ///
   /// - Parameter report: gets an error that is another than the one before.
-  public func run(report: @Sendable (SIPTransportError) -> Void) async {
+  public func run(report: @Sendable (any Error) -> Void) async {
     let contacts = contacts
     var told: String?
     while !Task.isCancelled {
@@ -132,9 +132,20 @@ public struct SIPRedirect: Sendable {
     }
   }
 
-  /// What it has done so far.
-  public var statistics: RedirectCounters {
-    server.withLock { $0.current?.statistics ?? $0.last }
+  /// What it has done since it was made or could last listen: names, words and numbers for metrics.
+  public var totals: [(String, String, Int64)] {
+    let served = server.withLock { $0.current?.statistics ?? $0.last }
+    return [
+      ("redirected", "Calls that were sent to the plan's contacts.", served.redirected),
+      ("redirected_safely", "Those of them without a plan that holds.", served.redirectedSafely),
+      ("redirect_emergencies", "Emergency calls left to their carrier.", served.emergencies),
+      ("redirect_answered", "Other SIP requests that were answered.", served.answered),
+      ("redirect_strangers", "SIP packets and connections of strangers.", served.strangers),
+      (
+        "redirect_unanswered", "SIP messages that got no answer.",
+        served.malformed + served.tooLong + served.unsent
+      ),
+    ]
   }
 }
 

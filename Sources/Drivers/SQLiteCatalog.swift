@@ -113,8 +113,7 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
   public func confirm(_ row: RowReference, at position: LogPosition) async throws(VaultError) {
     try await write("making a row live") { connection in
       if row.kind == .purge {
-        try connection.purge(row.id)
-        try connection.advance(.applied, to: position)
+        try connection.purge(row.id, at: position)
         return
       }
       if row.kind == .excision {
@@ -127,9 +126,10 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
           "UPDATE " + row.kind.table + " SET since = NULL WHERE id = ? AND since IS NOT NULL"
             + row.kind.restriction, row.id.bytes) == 1
       if isNowLive {
-        if row.kind == .recording {
+        if row.kind == .recording || row.kind == .plan {
           try connection.run(
-            "UPDATE recording SET log_index = ? WHERE id = ?", position.index, row.id.bytes)
+            "UPDATE " + row.kind.table + " SET log_index = ? WHERE id = ?", position.index,
+            row.id.bytes)
         }
         try connection.count(row)
       } else if try !connection.contains(row) {
@@ -308,7 +308,7 @@ extension Connection {
           ciphertext_bytes = ciphertext_bytes + r.ciphertext_length
         FROM (SELECT plaintext_length, ciphertext_length FROM recording WHERE id = ?) AS r
         """, row.id.bytes)
-    case .consent, .patient, .link, .identity, .token, .purge, .excision: break
+    case .consent, .patient, .link, .identity, .token, .purge, .hold, .plan, .excision: break
     }
   }
 }
@@ -326,6 +326,8 @@ extension RowKind {
     case .token: "token"
     case .purge: "purged_call"
     case .excision: "excision"
+    case .hold: "legal_hold"
+    case .plan: "purge_plan"
     }
   }
 

@@ -186,9 +186,10 @@ extension SQLiteCatalog {
           time.milliseconds, kek.bytes)
         try connection.run(
           """
-          UPDATE purged_call SET erased = ?1, is_proven = ?2 > 0 AND key_epoch >= ?2
+          UPDATE purged_call SET erased = ?1, is_proven = ?2 > 0 AND key_epoch >= ?2,
+            erased_index = ?4
           WHERE erased IS NULL AND since IS NULL AND kek = ?3
-          """, time.milliseconds, Int64(provenFrom), kek.bytes)
+          """, time.milliseconds, Int64(provenFrom), kek.bytes, position.index)
         try connection.run(
           """
           UPDATE excised_key SET erased = ?1, is_proven = ?2 > 0 AND key_epoch >= ?2

@@ -10,7 +10,7 @@ enum SQLiteCatalogSchema {
 
   /// Each step makes the version after its place.
   static let steps: [SQL] = [
-    version1, version2, endedLinks, earlierLogs, keyEpochs, quarantine,
+    version1, version2, endedLinks, earlierLogs, keyEpochs, retention, quarantine,
   ]
 
   private static let version1: SQL = """
@@ -248,6 +248,68 @@ enum SQLiteCatalogSchema {
       id BLOB NOT NULL PRIMARY KEY,
       patient BLOB NOT NULL REFERENCES patient (id)
     ) STRICT, WITHOUT ROWID;
+    """
+
+  /// Holds, plans and approvals, facts that periods count from, and what certificates tell of.
+  private static let retention: SQL = """
+    CREATE TABLE legal_hold (
+      id BLOB NOT NULL UNIQUE,
+      since INTEGER,
+      placed INTEGER NOT NULL,
+      placed_by BLOB NOT NULL,
+      sealed BLOB NOT NULL,
+      released INTEGER,
+      decided INTEGER
+    ) STRICT;
+    CREATE INDEX legal_hold_pending ON legal_hold (since) WHERE since IS NOT NULL;
+    CREATE INDEX legal_hold_standing ON legal_hold (placed, id) WHERE released IS NULL;
+
+    CREATE TABLE purge_plan (
+      id BLOB NOT NULL UNIQUE,
+      since INTEGER,
+      hash BLOB NOT NULL UNIQUE,
+      made INTEGER NOT NULL,
+      made_by BLOB NOT NULL,
+      calls INTEGER NOT NULL,
+      recordings INTEGER NOT NULL,
+      bytes INTEGER NOT NULL,
+      log_index INTEGER,
+      stage TEXT NOT NULL,
+      grace_since INTEGER,
+      document BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX purge_plan_pending ON purge_plan (since) WHERE since IS NOT NULL;
+    CREATE INDEX purge_plan_by_time ON purge_plan (made, id);
+
+    CREATE TABLE approval (
+      subject BLOB NOT NULL,
+      person BLOB NOT NULL,
+      bytes BLOB NOT NULL,
+      log_index INTEGER NOT NULL,
+      PRIMARY KEY (subject, person)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE call_facts (
+      call BLOB NOT NULL PRIMARY KEY REFERENCES call (id),
+      sealed BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE patient_facts (
+      patient BLOB NOT NULL PRIMARY KEY REFERENCES patient (id),
+      sealed BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    ALTER TABLE purged_call ADD COLUMN plan BLOB;
+    ALTER TABLE purged_call ADD COLUMN rule INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE purged_call ADD COLUMN eligible TEXT NOT NULL DEFAULT '';
+    ALTER TABLE purged_call ADD COLUMN started INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE purged_call ADD COLUMN started_offset INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE purged_call ADD COLUMN recordings TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE purged_call ADD COLUMN recording_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE purged_call ADD COLUMN log_index INTEGER;
+    ALTER TABLE purged_call ADD COLUMN erased_index INTEGER;
+    CREATE INDEX purged_call_by_plan ON purged_call (plan, id) WHERE plan IS NOT NULL;
+    CREATE INDEX purged_call_by_time ON purged_call (purged, recording_count);
     """
 
   /// Incidents, and calls that are sealed anew because a span of them was excised.

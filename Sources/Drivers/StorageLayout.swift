@@ -41,6 +41,8 @@ public struct StorageLayout: Sendable {
   public var policies: String { root + "/policies" }
   /// The backup that this directory was restored from, until a start has put it on record.
   public var restored: String { root + "/restored" }
+  /// The lists of purge plans.
+  public var plans: String { root + "/plans" }
   /// Certificates of drills.
   public var drills: String { root + "/drills" }
   public var socket: String { root + "/run/callvault.sock" }

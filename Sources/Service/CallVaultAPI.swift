@@ -54,7 +54,8 @@ public final class CallVaultAPI: Handler {
           vault: vault, intakes: intakes, anchoring: anchoring, sinks: sinks, metrics: metrics
         ).routes
         + IntakeRoutes(vault: vault, intakes: intakes).routes + KeyRoutes(vault: vault).routes
-        + MaintenanceRoutes(vault: vault, maintenance: maintenance).routes)
+        + MaintenanceRoutes(vault: vault, maintenance: maintenance).routes
+        + HoldRoutes(vault: vault).routes + RetentionRoutes(vault: vault).routes)
     metrics.declare("callvault_requests_total", .counter, help: "Requests answered.")
     metrics.declare(
       "callvault_request_seconds", .histogram(bounds: MetricsRegistry.seconds),

@@ -54,6 +54,7 @@ public struct HealthWatch: Sendable {
       ("storage", health.storageFailure),
     ]
     work.append(("backup", health.isBackupOld ? Overdue() : nil))
+    work.append(("retention-clock", health.clockAlarm.map { ClockDoubt(sentence: $0.sentence) }))
     work.append(("objects", health.scrub?.damaged.isEmpty == false ? Decay() : nil))
     for (number, intake) in intakes.enumerated() {
       work.append(("intake-\(number + 1)", intake.status.trouble))
@@ -91,6 +92,12 @@ private struct AnchorAge: Error, CustomStringConvertible {
 /// No backup for longer than the settings allow.
 private struct Overdue: Error, CustomStringConvertible {
   let description = "the last backup is older than its limit; callvault backup"
+}
+
+/// A clock that retention does not believe.
+private struct ClockDoubt: Error, CustomStringConvertible {
+  let sentence: String
+  var description: String { "nothing is purged: \(sentence)" }
 }
 
 /// Objects that are not what was stored, and that no second copy mends.

@@ -41,6 +41,7 @@ public final class Vault: Sendable {
   let upkeepFailures = Lock<[VaultUpkeep: any Error]>([:])
   let maintenanceSettings = Lock(MaintenanceSettings())
   let isScrubbing = Lock(false)
+  let retentionWork = Lock(RetentionWork())
 
   /// Opens a vault over its parts, and settles what a crash left, before anything is served.
   ///
@@ -80,6 +81,7 @@ public final class Vault: Sendable {
     try await vault.announce(policy.hash, as: .accessPolicy)
     try await vault.announce(retention.hash, as: .retentionSchedule)
     if let consent { try await vault.announce(consent.hash, as: .consentPolicy) }
+    try await vault.adoptPolicy()
     try await vault.watchBackups()
     return vault
   }
@@ -137,6 +139,11 @@ public final class Vault: Sendable {
           await self.attempt(.keys) { () throws(VaultError) in
             _ = try await self.startRatchetIfExcised()
           }
+        }
+      }
+      group.addTask {
+        await self.repeatedly(every: .seconds(1)) {
+          await self.attempt(.retention) { () throws(VaultError) in try await self.keepRetention() }
         }
       }
       if let interval = keyStorage.ratchetInterval {

@@ -21,6 +21,7 @@ public final class VaultCounters: Sendable {
     case spansExcised = "spans_excised"
     case searches
     case callsPurged = "calls_purged"
+    case clockAlarms = "clock_alarms"
     case keysExported = "keys_exported"
     case plaintextBytesStored = "plaintext_bytes_stored"
     case plaintextBytesReleased = "plaintext_bytes_released"

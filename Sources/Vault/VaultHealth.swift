@@ -27,6 +27,8 @@ public struct VaultHealth: Sendable {
   public let scrub: ScrubState?
   /// Incidents that are open; nil if the catalog does not answer.
   public let incidents: IncidentCounts?
+  /// Why our clock is not believed for retention; nil: it is, or nothing asked.
+  public let clockAlarm: ClockAlarm?
 
   /// All work of vault and log that nobody waits for, by name, and why it fails; nil: it does not.
   public var upkeep: [(name: String, failure: (any Error)?)] {
@@ -49,6 +51,7 @@ public struct VaultHealth: Sendable {
       alarms.append(
         "\(overdue) incidents of card data are open beyond their time: callvault incident list")
     }
+    if let clockAlarm { alarms.append("nothing is purged: \(clockAlarm.sentence)") }
     return alarms
   }
 
@@ -102,7 +105,7 @@ extension Vault {
       reconciliation: reconciliation, upkeepFailures: upkeepFailures.withLock { $0 },
       backupAge: backup, backupSeconds: age,
       isBackupOld: .seconds(age) > maintenanceSettings.withLock { $0.backupLimit }, scrub: scrub,
-      incidents: incidents)
+      incidents: incidents, clockAlarm: retentionWork.withLock { $0.alarm })
   }
 
   /// What has ended the log or the catalog for this process; nil while there is nothing.
@@ -131,4 +134,6 @@ public enum VaultUpkeep: String, CaseIterable, Sendable {
   case ratchet
   /// Looking at every object once in a while.
   case scrub
+  /// Carrying out plans that were approved, and proposing others.
+  case retention
 }

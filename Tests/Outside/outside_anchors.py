@@ -76,7 +76,7 @@ class Authority:
     def root(self, name):
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
                 "%s/%s.key" % (self.folder, name), "-out", "%s/%s.crt" % (self.folder, name), "-days",
-                "3650", "-subj", "/CN=Test TSA Root", "-config", self.configuration, "-extensions",
+                "36500", "-subj", "/CN=Test TSA Root", "-config", self.configuration, "-extensions",
                 "v3_ca")
 
     def issue(self, days, root="ca"):

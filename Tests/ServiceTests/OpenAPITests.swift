@@ -53,7 +53,9 @@ struct OpenAPIDescription {
           ).routes
           + IntakeRoutes(vault: service.vault, intakes: []).routes
           + KeyRoutes(vault: service.vault).routes
-          + MaintenanceRoutes(vault: service.vault, maintenance: nil).routes)
+          + MaintenanceRoutes(vault: service.vault, maintenance: nil).routes
+          + HoldRoutes(vault: service.vault).routes
+          + RetentionRoutes(vault: service.vault).routes)
       var documented: Set<String> = []
       for operation in description.operations {
         let path = OpenAPIDescription.example(operation.path)

@@ -160,7 +160,7 @@ struct Desk {
     return ["notice": .string("\(notice.id)")]
   }
 
-  /// Runs a probe for some time and lists what it reported.
+  /// Runs a probe until it has reported the words of `until`, ten seconds at most, and lists what it reported.
   private func probe(_ command: JSONObject) async throws -> JSONObject {
     let target: TargetID = try Self.named("target")
     let settings = try Self.settings(command)
@@ -186,7 +186,11 @@ struct Desk {
         seen.withLock { $0.append(word) }
       }
     }
-    try await Task.sleep(for: .milliseconds(command["for_ms"]?.integer ?? 500))
+    let wanted = Set(command["until"]?.array?.compactMap(\.string) ?? [])
+    let end = Moment.now.advanced(byMs: 10_000)
+    while !wanted.isSubset(of: seen.withLock { $0 }), Moment.now < end {
+      try await Task.sleep(for: .milliseconds(20))
+    }
     running.cancel()
     await running.value
     return ["seen": .array(seen.withLock { $0 }.map { .string($0) })]

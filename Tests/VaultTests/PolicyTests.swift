@@ -54,10 +54,13 @@ enum PolicyFiles {
       .listCalls, .readDetails, .openRecording, .playRecording, .readCiphertext, .exportKey,
       .readTranscript, .readNote, .storeNote, .storeConsent, .readConsent, .reviewIncidents,
       .exciseRecording, .listTokens, .readAudit,
-      .readOpenings, .createSubject, .linkSubject, .proveSubject,
+      .readOpenings, .createSubject, .linkSubject, .proveSubject, .planRetention,
+      .approveRetention, .manageHolds,
     ],
     .auditor: [.readAudit],
-    .recordsManager: [],
+    .recordsManager: [
+      .listCalls, .planRetention, .approveRetention, .runRetention, .manageHolds,
+    ],
     .operator: [.createCall, .listCalls, .storeRecording, .storeTranscript, .readMetrics],
     .administrator: [
       .listCalls, .createToken, .listTokens, .revokeToken, .readMetrics, .seal, .manageKeys,

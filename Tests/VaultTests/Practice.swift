@@ -26,13 +26,14 @@ final class Practice: Sendable {
   private init(
     folder: URL, tenant: Identifier, custodian: MemoryCustodian, ring: MemoryRingStore,
     configuration: VaultConfiguration?, inspector: CountingInspector,
-    objectsOn files: any FileSystem = LinuxFileSystem(), home: KeyHome
+    objectsOn files: any FileSystem = LinuxFileSystem(), home: KeyHome,
+    clock: any WallClock = SystemClock(), retention: RetentionSchedule? = nil
   ) async throws {
     self.folder = folder
     self.tenant = tenant
     self.inspector = inspector
     let layout = StorageLayout(root: folder.path)
-    let clock = SystemClock()
+    self.clock = clock
     store = FaultyLogStore(try FileLogStore(layout))
     catalog = try SQLiteCatalog(layout.catalog)
     try FileManager.default.createDirectory(
@@ -51,7 +52,7 @@ final class Practice: Sendable {
       subjects: catalog, clock: clock)
     vault = try await Vault.open(
       configuration ?? VaultConfiguration(tenant: tenant, administrator: 1000),
-      policy: try PolicyFiles.access(), retention: try PolicyFiles.retention(),
+      policy: try PolicyFiles.access(), retention: try retention ?? PolicyFiles.retention(),
       consent: home.consent, catalog: catalog,
       blobs: blobs, log: log, keys: keys, inspector: inspector, clock: clock,
       keyStorage: home.storage)
@@ -62,12 +63,14 @@ final class Practice: Sendable {
   let custodian: MemoryCustodian
   let ring: MemoryRingStore
   let home: KeyHome
+  let clock: any WallClock
 
   /// A practice that opens today.
   static func new(
     _ configure: (inout VaultConfiguration) -> Void = { _ in },
     inspector: CountingInspector = CountingInspector(),
-    objectsOn files: any FileSystem = LinuxFileSystem(), home: KeyHome = KeyHome()
+    objectsOn files: any FileSystem = LinuxFileSystem(), home: KeyHome = KeyHome(),
+    clock: any WallClock = SystemClock(), retention: RetentionSchedule? = nil
   ) async throws -> Practice {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "callvault-\(UUID().uuidString)")
@@ -82,7 +85,8 @@ final class Practice: Sendable {
     configure(&configuration)
     return try await Practice(
       folder: folder, tenant: tenant, custodian: custodian, ring: ring,
-      configuration: configuration, inspector: inspector, objectsOn: files, home: home)
+      configuration: configuration, inspector: inspector, objectsOn: files, home: home,
+      clock: clock, retention: retention)
   }
 
   /// The same folder after a stop without warning.
@@ -98,7 +102,8 @@ final class Practice: Sendable {
   ) async throws -> Practice {
     try await Practice(
       folder: folder, tenant: tenant, custodian: custodian, ring: ring,
-      configuration: vault.configuration, inspector: inspector, objectsOn: files, home: home)
+      configuration: vault.configuration, inspector: inspector, objectsOn: files, home: home,
+      clock: clock, retention: vault.retention)
   }
 
   func remove() {

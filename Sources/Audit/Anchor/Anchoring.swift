@@ -94,6 +94,13 @@ public actor Anchoring {
     }
   }
 
+  /// Gives the newest published head to every anchor now; returns when each has answered or failed.
+  public nonisolated func confirmNow() async {
+    await withTaskGroup(of: Void.self) { tasks in
+      for group in groups { tasks.addTask { await self.confirm(group) } }
+    }
+  }
+
   private nonisolated func run(_ group: AnchorGroup) async {
     while !Task.isCancelled {
       await confirm(group)

@@ -7,6 +7,7 @@ public struct Statement: Hashable, Sendable {
   public enum Kind: String, Sendable, CaseIterable {
     case backup = "callvault/backup/v1"
     case drill = "callvault/drill/v1"
+    case destruction = "callvault/destruction/v1"
   }
 
   /// A line after the origin.

@@ -95,6 +95,10 @@ struct HealthRoutes: Sendable {
       "callvault_backup_alarm", "Whether the last backup is older than its limit.",
       health.isBackupOld ? 1 : 0)
     gauge(
+      "callvault_retention_clock_alarm",
+      "Whether nothing is purged because the time is not known from outside.",
+      health.clockAlarm == nil ? 0 : 1)
+    gauge(
       "callvault_scrub_damaged_objects", "Objects that are damaged and have no second copy.",
       Double(health.scrub?.damaged.count ?? 0))
     if let pass = health.scrub?.lastPass {

@@ -47,6 +47,14 @@ public enum Right: String, CaseIterable, Sendable {
   case manageKeys = "keys.manage"
   /// Begin a backup, a drill or a scrub. None of them gives content away.
   case runMaintenance = "maintenance.run"
+  /// See what may go and why the rest stays, say what periods count from, and make plans.
+  case planRetention = "retention.plan"
+  /// Be one of the two who approve a plan or a policy.
+  case approveRetention = "retention.approve"
+  /// Begin what was approved, or give it up.
+  case runRetention = "retention.run"
+  /// Place holds, see them, and be one of the two who release one.
+  case manageHolds = "holds.manage"
 
   /// Whether the right lets a caller hear or read what was said, or learn who said it.
   public var isContent: Bool {
@@ -57,7 +65,8 @@ public enum Right: String, CaseIterable, Sendable {
     case .createCall, .listCalls, .storeRecording, .readCiphertext, .storeTranscript, .storeNote,
       .createToken, .listTokens, .revokeToken, .readAudit, .createSubject, .linkSubject,
       .storeConsent, .exciseRecording,
-      .readMetrics, .seal, .manageKeys, .runMaintenance:
+      .readMetrics, .seal, .manageKeys, .runMaintenance, .planRetention, .approveRetention,
+      .runRetention, .manageHolds:
       false
     }
   }

@@ -72,6 +72,17 @@ extension KeyRing {
     }
   }
 
+  /// Refuses what the ring would have no room for, before anything has happened.
+  ///
+  /// - Throws: ``VaultError/Code/conflict``: a ratchet makes room.
+  func checkRoom(forTombstones count: Int) throws(VaultError) {
+    guard try unsealed().contents.tombstones.count + count <= UnverifiedRing.largestCount else {
+      throw VaultError(
+        .conflict, during: "taking keys away",
+        detail: "the key ring is full; run callvault keys ratchet, which makes room")
+    }
+  }
+
   /// All keys that were taken away.
   func buried() throws(VaultError) -> [Identifier] {
     try unsealed().contents.tombstones.map(\.keyID)

@@ -109,7 +109,7 @@ extension Vault {
   }
 
   /// Notes what a full volume kept the catalog from: a row to make live, or without a position to drop.
-  private func settleLater(_ row: RowReference, _ position: LogPosition?) {
+  func settleLater(_ row: RowReference, _ position: LogPosition?) {
     // Those beyond wait for the next start.
     unsettled.withLock { rows in
       if rows.count < 1000 { rows.updateValue(position, forKey: row) }

@@ -91,8 +91,7 @@ extension Vault {
       call: row, recordings: recordings.count, transcripts: transcripts.last?.version ?? 0,
       notes: notes.last?.version ?? 0,
       durationMilliseconds: durations.isEmpty ? nil : durations.reduce(0, Self.sum))
-    var facts = RetentionFacts()
-    facts[.dateOfService] = CivilDate(row.started)
+    let facts = try await retentionFacts(of: row)
     return CallFacts(
       summary: CallSummary(listing, details: details),
       recordings: recordings.map { RecordingFacts($0) },

@@ -10,6 +10,10 @@ actor Gates {
     case sourceCall([UInt8])
     case identities
     case patients
+    /// Holds, while a purge looks at them and begins.
+    case holds
+    /// One change of a plan at a time.
+    case plans
   }
 
   private var waiting: [Key: [CheckedContinuation<Void, Never>]] = [:]

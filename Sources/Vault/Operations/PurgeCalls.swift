@@ -6,15 +6,25 @@ import Retention
 /// That one call may go, and who decided it.
 public struct PurgeOrder: Sendable {
   public let call: Identifier
-  /// SHA-256 of the approval.
+  /// SHA-256 of what was approved: the plan.
   public let evidence: SHA256Digest?
   /// The class and rule that let it go, which the entry commits to.
   public let rule: String
+  /// The plan, which of its rules, and the day from which the call may go.
+  public let plan: Identifier?
+  public let ruleNumber: Int
+  public let eligible: String
 
-  public init(call: Identifier, evidence: SHA256Digest?, rule: String) {
+  public init(
+    call: Identifier, evidence: SHA256Digest?, rule: String, plan: Identifier? = nil,
+    ruleNumber: Int = 0, eligible: String = ""
+  ) {
     self.call = call
     self.evidence = evidence
     self.rule = rule
+    self.plan = plan
+    self.ruleNumber = ruleNumber
+    self.eligible = eligible
   }
 }
 
@@ -42,7 +52,7 @@ extension Vault {
   ///
   /// - Parameters:
   ///   - orders: at most ``purgeBatch``, each call once.
-  ///   - holds: asked again behind the calls' gates, where no hold can come in between.
+  ///   - holds: asked besides the vault's own, behind the calls' gates, where no hold can come in between.
   ///   - actor: in whose name the entries are.
   /// - Returns: what is purged, in the order given.
   /// - Throws: ``VaultError/Code/held`` if one is held; ``VaultError/Code/notFound`` if one is not there;
@@ -79,87 +89,173 @@ extension Vault {
         .unavailable, during: "purging calls",
         detail: "a place of the key ring is out of reach, so no key can be taken away")
     }
+    try keys.checkRoom(forTombstones: orders.count)
     try await settleLate()
-    var drafts: [(draft: EntryDraft, row: CallRow)] = []
+    let now = now
+    // No hold is placed between the look at holds and the rows that say that the purge has begun.
+    let begun = try await gates.withGate(.holds) { () throws(VaultError) -> [BegunPurge] in
+      let begun = try await self.check(orders, holds, actor)
+      var first = begun[0].draft
+      try await self.checked(&first) { _ throws(VaultError) in
+        try await self.catalog.insert(
+          orders.map {
+            NewPurge(call: $0.call, plan: $0.plan, rule: $0.ruleNumber, eligible: $0.eligible)
+          }, at: now, since: await self.logSize)
+      }
+      return begun
+    }
+    let (said, failure) = await recordTogether(begun)
+    if !said.isEmpty {
+      do throws(VaultError) {
+        try keys.bury(said.map(\.purge.row.keyID), at: now)
+      } catch {
+        // The entries stand; the next start goes on.
+        throw VaultError(
+          .unavailable, during: "taking keys away", because: nil, cause: error, isAccounted: true)
+      }
+      try await finishPurges(said.map { ($0.purge.row.id, $0.position) })
+      counters.count(.callsPurged, by: Int64(said.count))
+    }
+    if let failure { throw failure }
+    return said.map {
+      PurgeReceipt(
+        call: $0.purge.row.id, keyID: $0.purge.row.keyID, purged: now,
+        logIndex: $0.position.index)
+    }
+  }
+
+  /// A purge that holds do not forbid, and what its entry says.
+  private struct BegunPurge: Sendable {
+    let draft: EntryDraft
+    let row: CallRow
+  }
+
+  /// Records all entries at once: they share the appends and syncs of the log.
+  ///
+  /// - Returns: those that are durable, in order, and why others are not.
+  private func recordTogether(
+    _ begun: [BegunPurge]
+  ) async -> (said: [(purge: BegunPurge, position: LogPosition)], failure: VaultError?) {
+    await withTaskGroup(of: (Int, Result<LogPosition, VaultError>).self) { group in
+      for (place, purge) in begun.enumerated() {
+        group.addTask {
+          do throws(VaultError) {
+            let row = RowReference(.purge, purge.row.id)
+            return (place, .success(try await self.record(purge.draft, of: row).position))
+          } catch {
+            return (place, .failure(error))
+          }
+        }
+      }
+      var positions = [LogPosition?](repeating: nil, count: begun.count)
+      var failure: VaultError?
+      for await (place, result) in group {
+        switch result {
+        case .success(let position): positions[place] = position
+        case .failure(let error): failure = failure ?? error
+        }
+      }
+      let said = zip(begun, positions).compactMap { purge, position in
+        position.map { (purge: purge, position: $0) }
+      }
+      return (said, failure)
+    }
+  }
+
+  /// The calls as they are before they go, none of them held.
+  private func check(
+    _ orders: [PurgeOrder], _ holds: any DestructionHolds, _ actor: Actor
+  ) async throws(VaultError) -> [BegunPurge] {
+    let found = try await catalog.callsAndRecordings(orders.map(\.call))
+    let byCall = Dictionary(uniqueKeysWithValues: found.map { ($0.call.id, $0) })
+    var drafts: [EntryDraft] = []
     for order in orders {
       var draft = EntryDraft(.recordingPurged, .single, by: actor)
       draft.evidence = order.evidence
+      draft.run = order.plan
       draft.policy = retention.hash
       draft.commits[.rule] = Array(order.rule.utf8.prefix(1024))
-      let row = try await checked(&draft) { draft throws(VaultError) -> CallRow in
-        try await self.check(order.call, holds, &draft)
+      try await checked(&draft) { draft throws(VaultError) in
+        guard let (call, recordings) = byCall[order.call] else {
+          draft.commits[.filter] = Array(order.call.description.utf8)
+          throw VaultError(.notFound, during: "finding a call")
+        }
+        // All that an entry can name.
+        draft.objects = [call.id] + recordings.prefix(90).map(\.id)
+        draft.parts =
+          try [self.name(of: .details)]
+          + recordings.prefix(90).map { (row) throws(VaultError) in
+            try self.name(of: .recording(row.number))
+          }
+        draft.subjects = try self.keys.subjectKeys(of: call)
+        draft.keyID = call.keyID
       }
-      drafts.append((draft, row))
+      drafts.append(draft)
     }
-    let now = now
-    for (draft, row) in drafts {
-      var draft = draft
-      try await checked(&draft) { _ throws(VaultError) in
-        try await self.catalog.insertPurge(of: row.id, at: now, since: await self.logSize)
+    var asking = drafts[0]
+    let held = try await checked(&asking) { _ throws(VaultError) -> Identifier? in
+      do {
+        let calls = orders.map(\.call)
+        let kept = try await self.holds.heldCall(among: calls)
+        return try await kept == nil ? holds.heldCall(among: calls) : kept
+      } catch {
+        throw VaultError(
+          .unavailable, during: "asking for holds",
+          detail: "holds cannot be read, so nothing is purged", cause: error)
       }
     }
-    var receipts: [PurgeReceipt] = []
-    var positions: [LogPosition] = []
-    for (draft, row) in drafts {
-      var draft = draft
+    if let held {
+      var refused = drafts[orders.firstIndex { $0.call == held } ?? 0]
+      try await checked(&refused) { _ throws(VaultError) in
+        throw VaultError(
+          .held, during: "purging a call", detail: "a hold keeps this call", existing: held)
+      }
+    }
+    var begun: [BegunPurge] = []
+    for var draft in drafts {
       draft.outcome = .success
-      let position = try await record(draft, of: RowReference(.purge, row.id)).position
-      positions.append(position)
-      receipts.append(
-        PurgeReceipt(call: row.id, keyID: row.keyID, purged: now, logIndex: position.index))
+      guard let row = draft.objects.first.flatMap({ byCall[$0]?.call }) else { continue }
+      begun.append(BegunPurge(draft: draft, row: row))
     }
-    do throws(VaultError) {
-      try keys.bury(drafts.map(\.row.keyID), at: now)
-    } catch {
-      // The entries stand; the next start goes on.
-      throw VaultError(
-        .unavailable, during: "taking keys away", because: nil, cause: error, isAccounted: true)
-    }
-    for (place, receipt) in receipts.enumerated() {
-      try await finishPurge(of: receipt.call, at: positions[place])
-      counters.count(.callsPurged)
-    }
-    return receipts
-  }
-
-  /// The call as it is before it goes, named in the draft with all of its recordings that an entry can
-  /// name.
-  private func check(
-    _ call: Identifier, _ holds: any DestructionHolds, _ draft: inout EntryDraft
-  ) async throws(VaultError) -> CallRow {
-    guard let row = try await catalog.call(call) else {
-      draft.commits[.filter] = Array(call.description.utf8)
-      throw VaultError(.notFound, during: "finding a call")
-    }
-    let recordings = try await catalog.recordings(of: call)
-    draft.objects = [call] + recordings.prefix(90).map(\.id)
-    draft.parts =
-      try [name(of: .details)]
-      + recordings.prefix(90).map { (row) throws(VaultError) in
-        try name(of: .recording(row.number))
-      }
-    draft.subjects = try keys.subjectKeys(of: row)
-    draft.keyID = row.keyID
-    let held: Identifier?
-    do {
-      held = try await holds.heldCall(among: [call])
-    } catch {
-      throw VaultError(
-        .unavailable, during: "asking for holds",
-        detail: "holds cannot be read, so nothing is purged", cause: error)
-    }
-    guard held == nil else {
-      throw VaultError(.held, during: "purging a call", detail: "a hold keeps this call")
-    }
-    return row
+    return begun
   }
 
   /// Rows, then objects: what a crash leaves of the objects is swept.
-  func finishPurge(
-    of call: Identifier, at position: LogPosition
+  func finishPurges(
+    _ purges: [(call: Identifier, position: LogPosition)]
   ) async throws(VaultError) {
-    let blobs = try await catalog.blobs(of: call)
-    try await confirm(RowReference(.purge, call), at: position)
-    for blob in blobs { try await self.blobs.remove(blob) }
+    let blobs = try await catalog.blobs(of: purges.map(\.call))
+    do throws(VaultError) {
+      try await catalog.confirmPurges(purges)
+    } catch {
+      for (call, position) in purges { settleLater(RowReference(.purge, call), position) }
+      throw VaultError(
+        .unavailable, during: "removing calls", because: nil, cause: error, isAccounted: true)
+    }
+    try await remove(blobs)
+  }
+
+  /// Removes objects, a few at a time.
+  private func remove(_ names: [BlobName]) async throws(VaultError) {
+    let store = blobs
+    let failure = await withTaskGroup(of: VaultError?.self) { group in
+      let lanes = 4
+      for lane in 0..<min(lanes, names.count) {
+        group.addTask {
+          for place in stride(from: lane, to: names.count, by: lanes) {
+            do throws(VaultError) {
+              try await store.remove(names[place])
+            } catch {
+              return error
+            }
+          }
+          return nil
+        }
+      }
+      var failure: VaultError?
+      for await error in group { failure = failure ?? error }
+      return failure
+    }
+    if let failure { throw failure }
   }
 }

@@ -227,7 +227,8 @@ extension Vault {
       cursor = last.call
       let hold: Identifier?
       do {
-        hold = try await keyStorage.holds.undecidedHold(on: purged)
+        let placed = try await holds.undecidedHold(on: purged)
+        hold = try await placed == nil ? keyStorage.holds.undecidedHold(on: purged) : placed
       } catch {
         throw VaultError(
           .unavailable, during: "asking for holds",

@@ -48,7 +48,7 @@ extension Vault {
       let entry = intent.entry
       let outcome = Self.outcome(interrupting: entry.action)
       if outcome == .presumed, entry.action != .logPrune, entry.action != .keyDestroy,
-        entry.action != .keyRotate
+        entry.action != .keyRotate, entry.action != .retentionRun
       {
         result.presumedDisclosed += 1
         counters.count(.presumedDisclosed)
@@ -73,7 +73,7 @@ extension Vault {
       .callOpened, .search:
       .presumed
     // What was to go may be gone; what is left of it goes by itself, or the next time.
-    case .logPrune, .keyDestroy, .keyRotate: .presumed
+    case .logPrune, .keyDestroy, .keyRotate, .retentionRun: .presumed
     default: .failed
     }
   }

@@ -111,7 +111,7 @@ extension Vault {
     draft.flags = [.recovered]
     draft.outcome = .success
     let position = try await record(draft).position
-    try await finishPurge(of: call, at: position)
+    try await finishPurges([(call, position)])
     result.removedAgain += 1
   }
 }

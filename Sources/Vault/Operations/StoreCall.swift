@@ -136,6 +136,9 @@ extension Vault {
     for number in numbers {
       tokens.append(try keys.lookupToken(.party, of: Array(number.description.utf8)))
     }
+    if let text = new.outsideParty, let number = PhoneNumber(text, in: country) {
+      tokens.append(try keys.lookupToken(.outside, of: Array(number.description.utf8)))
+    }
     if let agent = new.agent {
       tokens.append(try keys.lookupToken(.agent, of: Self.agentKey(agent)))
     }
@@ -147,5 +150,16 @@ extension Vault {
       throw VaultError(.unavailable, during: "reading the clock")
     }
     return time
+  }
+}
+
+extension NewCall {
+  /// The number that is not the practice's own.
+  fileprivate var outsideParty: String? {
+    switch direction ?? .inbound {
+    case .inbound: from
+    case .outbound: to
+    case .internal: nil
+    }
   }
 }

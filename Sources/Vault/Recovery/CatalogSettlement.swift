@@ -52,7 +52,8 @@ public struct CatalogSettlement: Sendable {
       guard entry.outcome == .success || entry.phase == .single && entry.outcome == nil else {
         return
       }
-      for row in Self.rows(of: entry) {
+      // A plan that is lost is made again.
+      for row in Self.rows(of: entry) where row.kind != .plan {
         if row.kind == .purge, try await self.replay(row, entry, logged.bytes) { continue }
         guard try await self.catalog.contains(row) else {
           throw VaultError(
@@ -79,6 +80,9 @@ public struct CatalogSettlement: Sendable {
         index: entry.index, leafHash: MerkleTree.leafHash(logged.bytes))
       if entry.action == .subjectUnlinked, let link = entry.objects.dropFirst().first {
         try await self.catalog.endLink(link, at: position)
+      }
+      if entry.action == .holdReleased, entry.outcome == .success, let hold = entry.objects.first {
+        try await self.catalog.releaseHold(hold, at: entry.time, position: position)
       }
       last = position
     }
@@ -130,7 +134,8 @@ public struct CatalogSettlement: Sendable {
     guard try await !catalog.contains(row), try await catalog.call(row.id) != nil else {
       return false
     }
-    try await catalog.insertPurge(of: row.id, at: entry.time, since: entry.index)
+    try await catalog.insert(
+      [NewPurge(call: row.id, plan: entry.run)], at: entry.time, since: entry.index)
     try await completePurge(
       of: row.id,
       at: LogPosition(index: entry.index, leafHash: MerkleTree.leafHash(bytes)))
@@ -173,6 +178,7 @@ public struct CatalogSettlement: Sendable {
       .callCreated, .recordingStored, .transcriptStored, .noteStored, .subjectCreated,
       .subjectLinked, .subjectUnlinked, .personCreated, .authTokenCreated, .authTokenRevoked,
       .recordingPurged, .recordingExcised, .consentRecorded, .consentRevoked, .incidentOpened,
+      .holdSet, .holdReleased, .retentionPlanned,
     ]
   }
 
@@ -192,6 +198,8 @@ public struct CatalogSettlement: Sendable {
     case .personCreated: entry.objects.prefix(1).map { RowReference(.identity, $0) }
     case .authTokenCreated: entry.objects.prefix(1).map { RowReference(.token, $0) }
     case .recordingPurged: entry.objects.prefix(1).map { RowReference(.purge, $0) }
+    case .holdSet: entry.objects.prefix(1).map { RowReference(.hold, $0) }
+    case .retentionPlanned: entry.objects.prefix(1).map { RowReference(.plan, $0) }
     default: []
     }
   }

@@ -14,7 +14,7 @@ public import Encoding
 /// All functions throw ``VaultError/Code/unavailable`` when the database cannot answer,
 /// ``VaultError/Code/noSpace`` when it cannot grow, and ``VaultError/Code/tampered`` when a row does
 /// not hold what its column must.
-public protocol Catalog: Sendable {
+public protocol Catalog: RetentionCatalog {
   /// Why nothing can be written any more until the catalog is opened again; nil while it can.
   func lastingFailure() async throws(VaultError) -> VaultError?
 
@@ -221,18 +221,6 @@ public protocol Catalog: Sendable {
 
   // MARK: Purging
 
-  /// Inserts a pending purge: nothing of the call has gone yet. Its row is ``RowKind/purge`` with the
-  /// call's id; ``confirm(_:at:)`` removes everything of the call.
-  ///
-  /// - Throws: ``VaultError/Code/notFound`` if there is no such live call;
-  ///   ``VaultError/Code/conflict`` if something of it waits for its entry, or it was purged before.
-  func insertPurge(
-    of call: Identifier, at time: Timestamp, since size: Int64
-  ) async throws(VaultError)
-
-  /// The objects of a call's recordings, pending or live.
-  func blobs(of call: Identifier) async throws(VaultError) -> [BlobName]
-
   /// A purged call; nil also while the purge is pending.
   func purgedCall(_ call: Identifier) async throws(VaultError) -> PurgedCallRow?
 
@@ -376,6 +364,10 @@ public enum CatalogFact: String, Sendable, CaseIterable {
   case lastBackup = "last-backup"
   /// How far the pass over all objects has come.
   case scrub
+  /// SHA-256 of the retention schedule that was approved, 32 bytes.
+  case approvedSchedule = "approved-schedule"
+  /// What the clock was believed to say last, and the alarm that stands, as JSON.
+  case clockAlarm = "clock-alarm"
 }
 
 /// The tables whose rows wait for an entry.
@@ -385,6 +377,10 @@ public enum RowKind: String, Sendable, CaseIterable {
   case purge
   /// A call sealed anew.
   case excision
+  /// A legal hold.
+  case hold
+  /// A purge plan.
+  case plan
 }
 
 /// A row, wherever it lies.

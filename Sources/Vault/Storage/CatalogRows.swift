@@ -12,6 +12,10 @@ public struct LookupToken: Hashable, Sendable {
     case sourceCall = "source-call"
     /// The number of either party.
     case party
+    /// The number of the party outside: who called in, or was called.
+    ///
+    /// Beside ``party``, because the practice's own numbers are in every call.
+    case outside
     /// The person or program that took the call.
     case agent
     /// The bytes of a recording, together with its call.

@@ -109,7 +109,7 @@ enum SubjectCommands {
   }
 
   /// The patient's id: as given, or by the practice's reference.
-  private static func find(
+  static func find(
     _ text: String, _ client: ServiceClient
   ) async throws(CommandFailure) -> Identifier {
     if let id = Identifier(text) { return id }

@@ -71,6 +71,16 @@ final class DecisionRecorder: Sendable {
       do {
         _ = try await log.record(counted)
       } catch {
+        if error.code == .invalidDraft {
+          // A fault of ours: it would never be taken, and must not hold up what comes after it.
+          operatorLog.write(
+            .error, "entry-refused", ["cause": .string(OperatorLog.describe(error))])
+          state.withLock { state in
+            state.waiting.removeFirst()
+            state.lost += 1
+          }
+          continue
+        }
         let isNew = state.withLock { state in
           defer { state.isFailing = true }
           return !state.isFailing

@@ -1,3 +1,4 @@
+import Adapters
 import Audit
 import Cryptography
 import Encoding
@@ -396,19 +397,7 @@ extension Supervisor: SupervisorDesk {
       ("notices_failed", "Notices that reached nobody.", counters.noticesFailed),
       ("stalls", "Times that the supervisor itself stood still.", Int64(supervision.stalls)),
     ]
-    if let served = parts.redirect?.statistics {
-      totals += [
-        ("redirected", "Calls that were sent to the plan's contacts.", served.redirected),
-        ("redirected_safely", "Those of them without a plan that holds.", served.redirectedSafely),
-        ("redirect_emergencies", "Emergency calls left to their carrier.", served.emergencies),
-        ("redirect_answered", "Other SIP requests that were answered.", served.answered),
-        ("redirect_strangers", "SIP packets and connections of strangers.", served.strangers),
-        (
-          "redirect_unanswered", "SIP messages that got no answer.",
-          served.malformed + served.tooLong + served.unsent
-        ),
-      ]
-    }
+    if let redirect = parts.redirect { totals += redirect.totals }
     for (name, help, value) in totals {
       metrics.declare("callvault_failover_\(name)_total", .counter, help: help)
       metrics.add("callvault_failover_\(name)_total", by: Double(value))

@@ -14,10 +14,30 @@ extension Supervisor {
   // Details are integers, words of closed lists and names of the policy.
   private func commit(_ details: JSONObject, to draft: inout EntryDraft) {
     do {
-      draft.commits[.details] = try JSONValue.object(details).canonical()
+      var bytes = try JSONValue.object(details).canonical()
+      var shorter = details
+      // Of many targets, first what says least goes: what lives, then the single signals.
+      for step in 0..<3 where bytes.count > Commitment.maximumValueLength {
+        shorter["evidence"] = Self.shortened(details["evidence"], step: step)
+        bytes = try JSONValue.object(shorter).canonical()
+      }
+      draft.commits[.details] = bytes
     } catch {
       preconditionFailure("details are integers, texts and truth values: \(error)")
     }
+  }
+
+  private static func shortened(_ evidence: JSONValue?, step: Int) -> JSONValue? {
+    guard step < 2 else { return nil }
+    let telling = (evidence?.array ?? []).compactMap(\.object).filter {
+      $0["belief"]?.string != TargetMachine.Belief.alive.rawValue
+    }
+    return .array(
+      telling.map { item in
+        var item = item
+        if step > 0 { item["signals"] = nil }
+        return .object(item)
+      })
   }
 
   func decided(_ decision: Decision) -> EntryDraft {

@@ -70,6 +70,7 @@ struct SupervisorLife: Sendable {
       }
       if !isTold { log.write(.info, "standing-by") }
       isTold = true
+      if StopSignals.arrived != nil { return nil }
       try await Task.sleep(for: .milliseconds(200))
     }
   }

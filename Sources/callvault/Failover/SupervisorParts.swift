@@ -1,4 +1,5 @@
 import Adapters
+import Encoding
 import Failover
 import Service
 import Telephony

@@ -82,8 +82,18 @@ final class OpenedVault: Sendable {
     self.log = log
     self.ring = ring
     self.vault = vault
-    anchoring = try anchors?.anchoring(of: log)
+    let anchoring = try anchors?.anchoring(of: log)
+    self.anchoring = anchoring
     anchorAlarms = found.alarms
+    var times: AnchorTimes?
+    if let anchors, let anchoring {
+      times = AnchorTimes(anchors: anchors, anchoring: anchoring, log: log, clock: clock)
+    }
+    vault.keep(
+      RetentionPlaces(
+        plans: try FilePlanStore(layout.plans, below: layout.root, on: files), times: times,
+        copies: try settings.destructionPlaces(ring), software: "callvault \(CallVault.version)",
+        sweepInterval: .seconds(86_400)))
   }
 
   /// Opens everything with the root key that the settings lead to; `keys` and `passphraseFile` stand for
@@ -201,6 +211,35 @@ extension Settings {
     } catch {
       throw CommandFailure(describing: error)
     }
+  }
+
+  /// Where copies of what is destroyed lie, or lay, and what destroying means there.
+  func destructionPlaces(_ ring: KeyRing) throws(VaultError) -> [DestructionPlace] {
+    let facts = try ring.facts()
+    var places = [
+      DestructionPlace(
+        kind: "live", property: "rows overwritten in the catalog, objects unlinked"),
+      DestructionPlace(
+        kind: "key-ring", property: "custodian destroys as \(facts.custodian.destruction)",
+        horizon: "until the next ratchet (T1)"),
+    ]
+    for _ in keyPlaces.copies {
+      places.append(
+        DestructionPlace(
+          kind: "key-ring-copy", property: "replaced with the ring",
+          horizon: "until the next ratchet (T1)"))
+    }
+    for _ in keyPlaces.anchors {
+      places.append(
+        DestructionPlace(kind: "key-anchor", property: "replaced by every ratchet"))
+    }
+    if backup.folder != nil {
+      places.append(
+        DestructionPlace(
+          kind: "backup", property: "ciphertext and wrapped keys of the last set",
+          horizon: "until the next backup; keys open there until the next ratchet (T1)"))
+    }
+    return places
   }
 
   func logConfiguration() throws(CommandFailure) -> LogConfiguration {

@@ -1,4 +1,5 @@
 import Cryptography
+import Encoding
 import Retention
 import Vault
 import YAML
@@ -23,6 +24,11 @@ extension FuzzTarget {
       let again = try? AccessPolicy(parsing: bytes + utf8("\n# the same\n"), file: "access.yaml")
       return again.map { $0.version == policy.version } ?? true
         ? .accepted : .broken("a policy that a comment changes")
+    },
+    settled("retention-facts") { bytes in
+      try JSONValue(parsing: bytes).object.flatMap(KnownFacts.init)
+    } encode: {
+      JSONValue.object($0.json).encoded()
     },
     FuzzTarget("retention-policy") { bytes in
       guard let schedule = try? RetentionSchedule(parsing: bytes, file: "retention.yaml") else {
