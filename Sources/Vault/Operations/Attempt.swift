@@ -192,7 +192,8 @@ extension Vault {
 
   /// A live call within the caller's scope, named in the draft.
   ///
-  /// What is in quarantine is opened only by whoever may review it; anybody may add to it.
+  /// What is in quarantine is opened only by whoever may review it; anybody may add to it, or ask what needs
+  /// none of it opened: then `toOpen` is false.
   ///
   /// - Throws: ``VaultError/Code/notFound`` for a call that does not exist and for one the caller may
   ///   not know of; the entry tells them apart, the answer does not.
