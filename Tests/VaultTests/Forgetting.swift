@@ -88,7 +88,7 @@ final class Forgetting: Sendable {
   }
 
   init(
-    _ text: String = policy, home: KeyHome = KeyHome(),
+    _ text: String = Forgetting.policy, home: KeyHome = KeyHome(),
     objectsOn files: any FileSystem = LinuxFileSystem()
   ) async throws {
     let clock = MovedClock()

@@ -145,9 +145,8 @@ import Testing
     _ = try await forgetting.vault.setHold(
       hold { $0.numbers = ["+13135550177"] }, as: forgetting.manager())
     let folder = forgetting.practice.folder
-    for file in try #require(
-      FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
-    {
+    let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)
+    for file in try #require(files).allObjects {
       guard let url = file as? URL, let bytes = try? Data(contentsOf: url) else { continue }
       for secret in ["3135550177", "Doe v. Practice", "subpoena", "Counsel"] {
         #expect(bytes.range(of: Data(secret.utf8)) == nil, "\(secret) in \(url.lastPathComponent)")
