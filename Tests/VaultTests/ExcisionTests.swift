@@ -9,6 +9,7 @@ import FaultInjection
 import Foundation
 import Glibc
 import Retention
+import Synchronization
 import Testing
 
 @testable import Vault
@@ -72,7 +73,10 @@ import Testing
     #expect(excised.destroyedKey == before.call.keyID && !excised.holdsCardNumber)
     #expect(excised.closed.count == 1 && excised.ratchetDue != nil)
     // Within reach again for whoever may hear calls.
-    for practice in [practice, try await practice.restarted()] {
+    // Whichever goes first takes the folder along.
+    let restarted = try await practice.restarted()
+    defer { withExtendedLifetime(restarted) {} }
+    for practice in [practice, restarted] {
       let clinician = try await practice.caller(.clinician)
       #expect(try await card.isExcised(in: practice, as: clinician) == true)
       try await practice.catalog.checkIntegrity()
@@ -321,13 +325,14 @@ import Testing
     for plan in FaultPlan.all where isTorture || plan.number == EIO && !plan.lasting {
       runs += try await plan.failEachCall {
         let practice = try await Practice.new()
-        return (practice, try await CardCall.stored(in: practice))
+        return (practice, try await CardCall.stored(in: practice), Kept())
       } operation: { state, files in
-        let (practice, card) = state
+        let (practice, card, kept) = state
         let failing = try await practice.restarted(objectsOn: files)
+        kept.practice.withLock { $0 = failing }
         _ = try await failing.vault.excise(card, as: failing.caller(.privacyOfficer))
       } afterwards: { state, call, thrown in
-        let (practice, card) = state
+        let (practice, card, _) = state
         let excised = try await practice.catalog.excisedKeys().first?.keyID
         let present = try await practice.catalog.call(card.call)?.keyID
         let old = try #require(excised ?? present)
@@ -354,4 +359,9 @@ import Testing
       try await check(dead, card, old: old, succeeded: false, "copied after \(appends) appends")
     }
   }
+}
+
+/// Whichever practice of a folder goes first takes the folder along, so it stays.
+private final class Kept: Sendable {
+  let practice = Mutex<Practice?>(nil)
 }
