@@ -115,8 +115,9 @@ torture: build fuzzer
 	done
 	@echo "== kills"
 	@Tests/Torture/kill.py --kills $(or $(KILLS),1000)
-	@echo "== kills of rotations, ratchets and purges"
-	@Tests/Torture/key_kills.py --kills $(or $(KILLS),1000)
+	@echo "== kills of rotations, ratchets, purges, backups, restores and ceremonies"
+	@Tests/Torture/key_kills.py --kills $(or $(KILLS),2000)
+	@Tests/Torture/ceremony_kills.py --kills $(or $(KILLS),300)
 	@echo "== a failing disk"
 	@Tests/Torture/strace_faults.py
 	@Tests/Torture/strace_faults.py --onward --step 3 --calls fsync,fdatasync,pwrite64,rename,link,ftruncate,fallocate
@@ -128,8 +129,10 @@ torture: build fuzzer
 	@Tests/Torture/clock_steps.py
 	@Tests/Torture/old_copies.py
 	@Tests/Torture/two_processes.py
-	@echo "== kills of backups and restores"
-	@CALLVAULT_BACKUP_KILLS=$(or $(KILLS),1000) CALLVAULT_OUTSIDE_SECONDS=36000 \
+	@echo "== faults and kills of backups and restores"
+	@CALLVAULT_TORTURE=1 CALLVAULT_OUTSIDE_SECONDS=36000 \
+	  Tests/Outside/run .build/debug/callvault 69-backup-faults
+	@CALLVAULT_BACKUP_KILLS=$(or $(KILLS),200) CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 64-backup
 	@echo "== a million numbers, tampered logs by the thousand"
 	@CALLVAULT_DICTIONARY=1000000 CALLVAULT_TAMPERINGS=3000 CALLVAULT_OUTSIDE_SECONDS=36000 \

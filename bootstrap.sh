@@ -18,7 +18,7 @@ build_packages=(
 # Outside programs that the tests hold our bytes against.
 test_packages=(
   python3-venv openssl chromium strace faketime
-  poppler-utils zbar-tools softhsm2
+  poppler-utils zbar-tools softhsm2 opensc
   sox libsox-fmt-all opus-tools vorbis-tools lame flac
   golang-go golang-golang-x-mod-dev
   rsyslog rsyslog-openssl rsyslog-gnutls

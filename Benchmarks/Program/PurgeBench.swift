@@ -123,8 +123,8 @@ struct PurgeBench {
       NewCall(
         source: "bench", sourceID: "call-\(number)", from: "+1202\(2_000_000 + number)",
         to: "+12125550100"), as: caller)
-    let bytes = withUnsafeBytes(of: (number, number &* 0x9E37_79B9)) { unsafe Array($0) }
-    var rest: [UInt8]? = Array(repeating: bytes, count: 512).flatMap(\.self)
+    let seed = UInt64(truncatingIfNeeded: number) &* 0x9E37_79B9_7F4A_7C15
+    var rest: [UInt8]? = (0..<8192).map { UInt8(truncatingIfNeeded: seed >> UInt64(8 * ($0 % 8))) }
     _ = try await vault.storeRecording(in: call.call, as: caller) { rest.take() }
     return call.call
   }

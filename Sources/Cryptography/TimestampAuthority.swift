@@ -43,42 +43,17 @@ public struct AuthorityStamp: Hashable, Sendable {
 
 /// A time stamp authority that is trusted: the certificates that its own must lead to.
 @safe
-public final class TimestampAuthority: @unchecked Sendable {
+public final class TimestampAuthority: Sendable {
   /// No answer is longer than this.
   public static let maximumByteCount = 65_536
 
-  // Read in init only; a store is made of them for every check.
-  private let certificates: [OpaquePointer]
+  // A store is made of them for every check.
+  private let trusted: Certificates
 
   /// - Parameter pem: one or more certificates in PEM; other text between them is passed over.
-  /// - Throws: ``CryptographyError/Code/invalidInput`` if there is none.
+  /// - Throws: ``CryptographyError/Code/invalidInput`` if there is none, or one cannot be read.
   public init(pem: [UInt8]) throws(CryptographyError) {
-    defer { ERR_clear_error() }
-    guard pem.count <= 1 << 20 else {
-      throw CryptographyError(.invalidInput, during: "reading an authority's certificates")
-    }
-    let certificates = unsafe pem.withUnsafeBytes { pem in unsafe Self.certificates(in: pem) }
-    guard unsafe !certificates.isEmpty else {
-      throw CryptographyError(.invalidInput, during: "reading an authority's certificates")
-    }
-    unsafe self.certificates = certificates
-  }
-
-  /// The bytes must live through this: OpenSSL's BIO reads them where they lie.
-  private static func certificates(in pem: UnsafeRawBufferPointer) -> [OpaquePointer] {
-    guard let bio = unsafe BIO_new_mem_buf(pem.baseAddress, Int32(pem.count)) else {
-      return unsafe []
-    }
-    defer { unsafe BIO_free(bio) }
-    var certificates = unsafe [OpaquePointer]()
-    while let certificate = unsafe PEM_read_bio_X509(bio, nil, nil, nil) {
-      unsafe certificates.append(certificate)
-    }
-    return unsafe certificates
-  }
-
-  deinit {
-    for index in unsafe certificates.indices { unsafe X509_free(certificates[index]) }
+    trusted = try Certificates(pem: pem)
   }
 
   /// Checks an answer whole: granted, this hash and nonce, signature, chain, purpose.
@@ -95,7 +70,7 @@ public final class TimestampAuthority: @unchecked Sendable {
   ) throws(CryptographyError) -> AuthorityStamp {
     defer { ERR_clear_error() }
     let answer = try NativeTimestampResponse(response)
-    let store = try unsafe NativeStore(certificates, at: seconds)
+    let store = try NativeStore(trusted, at: seconds)
     let question = try NativeTimestampRequest(request)
     guard let context = unsafe TS_REQ_to_TS_VERIFY_CTX(question.handle, nil) else {
       throw CryptographyError(.libraryFailure, during: "checking a time stamp")
@@ -106,22 +81,10 @@ public final class TimestampAuthority: @unchecked Sendable {
     unsafe X509_STORE_up_ref(store.handle)
     unsafe TS_VERIFY_CTX_set_store(context, store.handle)
     guard unsafe TS_RESP_verify_response(context, answer.handle) == 1 else {
-      throw CryptographyError(.notAuthentic, during: "checking a time stamp", cause: TSFault())
+      throw CryptographyError(.notAuthentic, during: "checking a time stamp", cause: OpenSSLFault())
     }
     return AuthorityStamp(
       seconds: try answer.seconds(), expires: try answer.expiry(in: store))
-  }
-}
-
-/// What OpenSSL says last of a failure, for the operator.
-struct TSFault: Error, CustomStringConvertible {
-  let description: String
-
-  init() {
-    var text = [CChar](repeating: 0, count: 256)
-    unsafe ERR_error_string_n(ERR_peek_last_error(), &text, text.count)
-    description = String(
-      decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }
 
@@ -193,7 +156,7 @@ private final class NativeTimestampResponse {
   func seconds() throws(CryptographyError) -> Int64 {
     guard let info = unsafe TS_RESP_get_tst_info(handle),
       let time = unsafe TS_TST_INFO_get_time(info),
-      let seconds = unsafe Self.seconds(of: time)
+      let seconds = unsafe Certificates.seconds(of: time)
     else { throw CryptographyError(.invalidInput, during: "reading a time stamp's time") }
     return seconds
   }
@@ -206,15 +169,10 @@ private final class NativeTimestampResponse {
       let signer = unsafe signer
     else { throw CryptographyError(.notAuthentic, during: "looking for a time stamp's signer") }
     defer { unsafe X509_free(signer) }
-    guard let end = unsafe X509_get0_notAfter(signer), let seconds = unsafe Self.seconds(of: end)
+    guard let end = unsafe X509_get0_notAfter(signer),
+      let seconds = unsafe Certificates.seconds(of: end)
     else { throw CryptographyError(.invalidInput, during: "reading a certificate's end") }
     return seconds
-  }
-
-  private static func seconds(of time: UnsafePointer<ASN1_TIME>) -> Int64? {
-    var fields = unsafe tm()
-    guard unsafe ASN1_TIME_to_tm(time, &fields) == 1 else { return nil }
-    return Int64(unsafe timegm(&fields))
   }
 }
 
@@ -222,12 +180,14 @@ private final class NativeTimestampResponse {
 private final class NativeStore {
   let handle: OpaquePointer
 
-  init(_ certificates: [OpaquePointer], at seconds: Int64?) throws(CryptographyError) {
+  init(_ certificates: Certificates, at seconds: Int64?) throws(CryptographyError) {
     let failure = CryptographyError(.libraryFailure, during: "trusting an authority")
     guard let handle = unsafe X509_STORE_new() else { throw failure }
     unsafe self.handle = handle
-    for index in unsafe certificates.indices {
-      guard unsafe X509_STORE_add_cert(handle, certificates[index]) == 1 else { throw failure }
+    for index in unsafe certificates.handles.indices {
+      guard unsafe X509_STORE_add_cert(handle, certificates.handles[index]) == 1 else {
+        throw failure
+      }
     }
     guard let seconds else { return }
     guard let parameters = unsafe X509_VERIFY_PARAM_new() else { throw failure }

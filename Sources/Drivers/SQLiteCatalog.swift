@@ -228,6 +228,10 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
     try await read("counting rows") { try $0.totals() }
   }
 
+  public func sealedParts() async throws(VaultError) -> [SealedParts] {
+    try await read("counting what each library sealed") { try $0.sealedParts() }
+  }
+
   public func checkIntegrity() async throws(VaultError) {
     try await read("checking the catalog") { connection in
       try connection.checkIntegrity()

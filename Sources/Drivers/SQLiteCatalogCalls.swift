@@ -20,13 +20,14 @@ extension SQLiteCatalog {
         """
         INSERT INTO call (id, since, subject, created, started, started_offset, direction, source,
           location, extension, key_id, wrapped_key, details, details_generation,
-          recording_numbers, key_epoch)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          recording_numbers, key_epoch, sealed_by)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         call.id.bytes, size, call.subject.id.bytes, call.created.milliseconds,
         call.started.instant.milliseconds, call.started.offsetMinutes, call.direction.rawValue,
         call.source, call.location, call.callExtension, call.keyID.bytes, call.wrappedKey,
-        call.details, call.detailsGeneration, call.recordingNumbers, Int64(call.keyEpoch))
+        call.details, call.detailsGeneration, call.recordingNumbers, Int64(call.keyEpoch),
+        call.sealedBy?.description)
       for token in Set(tokens) {
         try connection.run(
           "INSERT INTO call_token (field, key, value, started, call) VALUES (?, ?, ?, ?, ?)",

@@ -117,6 +117,7 @@ extension Connection {
     guard let new else { return }
     // Nothing may hang on a key that is gone: the entry stands, and the next start tries again.
     try checkInUse(new.wrapped)
+    let library = SealingLibrary.current.description
     try run(
       """
       INSERT INTO excised_key (key_id, excision, call, key_epoch, kek, excised, blobs)
@@ -137,21 +138,21 @@ extension Connection {
       """
       UPDATE recording SET generation = p.generation, blob = p.blob,
         plaintext_length = p.plaintext_length, ciphertext_length = p.ciphertext_length,
-        digest = p.digest, key_id = ?2, log_index = ?3, earlier_log = NULL
+        digest = p.digest, key_id = ?2, log_index = ?3, earlier_log = NULL, sealed_by = ?4
       FROM excision_part p WHERE p.excision = ?1 AND p.id = recording.id
-      """, id.bytes, new.key, position.index)
+      """, id.bytes, new.key, position.index, library)
     try run(
       """
       UPDATE text SET generation = p.generation, sealed = p.sealed, length = p.ciphertext_length,
-        digest = p.digest, key_id = ?2
+        digest = p.digest, key_id = ?2, sealed_by = ?3
       FROM excision_part p WHERE p.excision = ?1 AND p.id = text.id
-      """, id.bytes, new.key)
+      """, id.bytes, new.key, library)
     try run(
       """
       UPDATE call SET key_id = e.key_id, wrapped_key = e.wrapped_key, key_epoch = e.key_epoch,
-        details = e.details, details_generation = e.details_generation
-      FROM excision e WHERE e.id = ? AND call.id = e.call
-      """, id.bytes)
+        details = e.details, details_generation = e.details_generation, sealed_by = ?2
+      FROM excision e WHERE e.id = ?1 AND call.id = e.call
+      """, id.bytes, library)
     try dropExcision(id)
   }
 }

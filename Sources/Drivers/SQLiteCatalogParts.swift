@@ -36,14 +36,15 @@ extension SQLiteCatalog {
         throw VaultError(.conflict, during: "storing a recording", existing: existing)
       }
       try connection.run(
-        "INSERT INTO recording (since, " + .recordingColumns + ") VALUES (" + .parameters(20)
+        "INSERT INTO recording (since, " + .recordingColumns + ") VALUES (" + .parameters(21)
           + ")",
         size, recording.id.bytes, recording.call.bytes, recording.number, recording.generation,
         recording.stored.milliseconds, recording.blob.description, recording.plaintextLength,
         recording.ciphertextLength, recording.digest.bytes, recording.content.key.bytes,
         recording.content.value, recording.keyID.bytes, recording.audio.condition.rawValue,
         recording.audio.format, recording.audio.channels, recording.audio.sampleRate,
-        recording.audio.durationMilliseconds, nil as Int64?, nil as Int64?)
+        recording.audio.durationMilliseconds, nil as Int64?, nil as Int64?,
+        recording.sealedBy?.description)
     }
   }
 
@@ -121,10 +122,10 @@ extension SQLiteCatalog {
         throw VaultError(.conflict, during: "storing a text", existing: existing)
       }
       try connection.run(
-        "INSERT INTO text (since, " + .textColumns + ", sealed) VALUES (" + .parameters(12) + ")",
+        "INSERT INTO text (since, " + .textColumns + ", sealed) VALUES (" + .parameters(13) + ")",
         size, text.id.bytes, text.call.bytes, text.kind.rawValue, text.version,
         text.stored.milliseconds, text.author.bytes, text.keyID.bytes, text.length,
-        text.digest.bytes, text.generation, text.sealed)
+        text.digest.bytes, text.sealedBy?.description, text.generation, text.sealed)
     }
   }
 
@@ -150,6 +151,20 @@ extension SQLiteCatalog {
 }
 
 extension Connection {
+  /// Counted along an index of small values: no row is read.
+  func sealedParts() throws -> [SealedParts] {
+    var counts: [SealingLibrary?: Int64] = [:]
+    for table: SQL in ["call", "recording", "text"] {
+      let found = try rows(
+        "SELECT sealed_by, count(*) FROM " + table + " INDEXED BY " + table
+          + "_by_library GROUP BY sealed_by"
+      ) { (row) throws(DatabaseError) in (try row.library(0), try row.integer(1)) }
+      for (library, count) in found { counts[library, default: 0] += count }
+    }
+    return counts.map { SealedParts(library: $0.key, count: $0.value) }
+      .sorted { ($0.library?.description ?? "") < ($1.library?.description ?? "") }
+  }
+
   /// Live recordings in order of their object's name, each with its call.
   func recordings(
     after cursor: BlobName?, limit: Int

@@ -48,6 +48,11 @@ extension Row {
     return epoch
   }
 
+  /// What sealed something; nil where that was not kept.
+  func library(_ column: Int32) throws(DatabaseError) -> SealingLibrary? {
+    isNull(column) ? nil : try value(column, SealingLibrary.init)
+  }
+
   func counts() throws(DatabaseError) -> CatalogCounts {
     CatalogCounts(
       calls: try integer(0), recordings: try integer(1), transcripts: try integer(2),
@@ -72,15 +77,15 @@ extension Row {
       location: try optionalText(7), callExtension: try optionalText(8),
       keyID: try identifier(9), wrappedKey: try blob(10), keyEpoch: try epoch(18),
       details: try blob(11),
-      detailsGeneration: try int(12), recordingNumbers: try int(13),
-      isQuarantined: try integer(19) == 1)
+      detailsGeneration: try int(12), sealedBy: try library(19), recordingNumbers: try int(13),
+      isQuarantined: try integer(20) == 1)
   }
 
   /// The columns of ``SQL/listingColumns``: those of a call, then what there is of it.
   func listing() throws(DatabaseError) -> CallListing {
     CallListing(
-      call: try call(), recordings: try int(20), transcripts: try int(21), notes: try int(22),
-      durationMilliseconds: try optionalInteger(23))
+      call: try call(), recordings: try int(21), transcripts: try int(22), notes: try int(23),
+      durationMilliseconds: try optionalInteger(24))
   }
 
   /// The columns of ``SQL/recordingColumns``.
@@ -95,7 +100,8 @@ extension Row {
         condition: try value(12, AudioFacts.Condition.init(rawValue:)),
         format: try optionalText(13), channels: try optionalInt(14),
         sampleRate: try optionalInt(15), durationMilliseconds: try optionalInteger(16)),
-      logIndex: try optionalInteger(17), earlierLog: try optionalInteger(18))
+      logIndex: try optionalInteger(17), earlierLog: try optionalInteger(18),
+      sealedBy: try library(19))
   }
 
   /// The columns of ``SQL/textColumns`` and the sealed bytes.
@@ -103,9 +109,9 @@ extension Row {
     TextRow(
       id: try identifier(0), call: try identifier(1),
       kind: try value(2, TextRow.Kind.init(rawValue:)), version: try int(3),
-      generation: try int(9), stored: try time(4),
-      author: try identifier(5), keyID: try identifier(6), sealed: try blob(10),
-      length: try integer(7), digest: try digest(8))
+      generation: try int(10), stored: try time(4),
+      author: try identifier(5), keyID: try identifier(6), sealed: try blob(11),
+      length: try integer(7), digest: try digest(8), sealedBy: try library(9))
   }
 
   /// The columns of ``SQL/identityColumns``.
@@ -137,7 +143,7 @@ extension SQL {
     """
     c.id, c.subject, c.created, c.started, c.started_offset, c.direction, c.source, c.location,
     c.extension, c.key_id, c.wrapped_key, c.details, c.details_generation, c.recording_numbers,
-    s.wrapped_key, l.id, l.patient, p.wrapped_key, c.key_epoch,
+    s.wrapped_key, l.id, l.patient, p.wrapped_key, c.key_epoch, c.sealed_by,
     EXISTS (SELECT 1 FROM incident i WHERE i.call = c.id AND i.closed IS NULL)
     """
   }
@@ -166,12 +172,12 @@ extension SQL {
     """
     id, call, number, generation, stored, blob, plaintext_length, ciphertext_length, digest,
     content_key, content_value, key_id, audio_condition, audio_format, audio_channels, audio_rate,
-    duration, log_index, earlier_log
+    duration, log_index, earlier_log, sealed_by
     """
   }
 
   static var textColumns: SQL {
-    "id, call, kind, version, stored, author, key_id, length, digest, generation"
+    "id, call, kind, version, stored, author, key_id, length, digest, sealed_by, generation"
   }
 
   static var identityColumns: SQL { "id, kind, name, created" }

@@ -10,7 +10,7 @@ enum SQLiteCatalogSchema {
 
   /// Each step makes the version after its place.
   static let steps: [SQL] = [
-    version1, version2, endedLinks, earlierLogs, keyEpochs, retention, quarantine,
+    version1, version2, endedLinks, earlierLogs, keyEpochs, retention, sealingLibraries, quarantine,
   ]
 
   private static let version1: SQL = """
@@ -310,6 +310,16 @@ enum SQLiteCatalogSchema {
     ALTER TABLE purged_call ADD COLUMN erased_index INTEGER;
     CREATE INDEX purged_call_by_plan ON purged_call (plan, id) WHERE plan IS NOT NULL;
     CREATE INDEX purged_call_by_time ON purged_call (purged, recording_count);
+    """
+
+  /// Which library sealed what: ``SealingLibrary``; NULL of rows from before.
+  private static let sealingLibraries: SQL = """
+    ALTER TABLE call ADD COLUMN sealed_by TEXT;
+    ALTER TABLE recording ADD COLUMN sealed_by TEXT;
+    ALTER TABLE text ADD COLUMN sealed_by TEXT;
+    CREATE INDEX call_by_library ON call (sealed_by);
+    CREATE INDEX recording_by_library ON recording (sealed_by);
+    CREATE INDEX text_by_library ON text (sealed_by);
     """
 
   /// Incidents, and calls that are sealed anew because a span of them was excised.

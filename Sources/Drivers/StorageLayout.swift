@@ -24,6 +24,8 @@ public struct StorageLayout: Sendable {
   public var logRoot: String { keys + "/log-root" }
   /// What the log's root signed away from here.
   public var certified: String { keys + "/certified" }
+  /// The log of attempts to unseal, laid out as here: `Documentation/formats/audit-log.md`, 9a.
+  public var unsealing: StorageLayout { StorageLayout(root: root + "/unsealing") }
   static let logNameFile = "log-name"
   /// The log's name since a recovery.
   public var logName: String { root + "/" + Self.logNameFile }
@@ -35,6 +37,8 @@ public struct StorageLayout: Sendable {
   }
   /// Of an earlier log, the head that an anchor held.
   public var anchored: String { root + "/anchored" }
+  /// That a ceremony is not at its end: `Documentation/formats/shares.md`, 5.
+  public var ceremony: String { root + "/ceremony" }
   public var tls: String { root + "/tls" }
   /// Up to where each sink has the log's entries.
   public var sinks: String { root + "/sinks" }

@@ -146,6 +146,7 @@ public final class Vault: Sendable {
           await self.attempt(.retention) { () throws(VaultError) in try await self.keepRetention() }
         }
       }
+      group.addTask { await self.watchKeyPlaces() }
       if let interval = keyStorage.ratchetInterval {
         group.addTask {
           await self.repeatedly(every: .seconds(60)) {
@@ -168,6 +169,31 @@ public final class Vault: Sendable {
         }
       }
     }
+  }
+
+  /// Looks each minute at the places of keys, on a thread of its own: a volume may hang.
+  private func watchKeyPlaces() async {
+    do {
+      let executor = try BlockingExecutor(label: "key-places")
+      await withTaskExecutorPreference(executor) {
+        await repeatedly(every: .seconds(60)) {
+          await attempt(.keyPlaces) { () throws(VaultError) in try lookAtKeyPlaces() }
+        }
+      }
+    } catch {
+      upkeepFailures.withLock { [error] in $0[.keyPlaces] = error }
+    }
+  }
+
+  /// Fails with the first place that is not as it must be; sealed, there is nothing to compare with.
+  func lookAtKeyPlaces() throws(VaultError) {
+    guard !keys.isSealed, try !keys.lookAtPlaces(), let trouble = keys.troubles.first else {
+      return
+    }
+    throw VaultError(
+      .unavailable, during: "looking at the places of keys",
+      detail: "\(trouble.place): \(trouble.error.detail ?? "\(trouble.error)")",
+      cause: trouble.error)
   }
 
   private func repeatedly(every interval: Duration, _ step: () async -> Void) async {

@@ -130,6 +130,8 @@ public enum VaultUpkeep: String, CaseIterable, Sendable {
   case position
   /// Wrapping keys again, and what else is to be done with them.
   case keys
+  /// Looking at every place of the key ring and its anchor.
+  case keyPlaces = "key-places"
   /// The last ratchet.
   case ratchet
   /// Looking at every object once in a while.

@@ -176,6 +176,11 @@ final class MemorySealer: OpeningSealer {
 
   func destroy(_ key: Identifier) { erase(key) }
 
+  /// As before ``destroy(_:)``, for the next run of a sweep.
+  func revive(_ key: Identifier) { erased.withLock { _ = $0.remove(key) } }
+
+  func hasDestroyed(_ key: Identifier) -> Bool { erased.withLock { $0.contains(key) } }
+
   func isErased(_ sealed: [UInt8], at address: OpeningAddress) throws -> Bool {
     erased.withLock {
       $0.contains(address.entry)

@@ -2,7 +2,9 @@ import Audit
 import Cryptography
 import Drivers
 import Encoding
+import FaultInjection
 import Foundation
+import Glibc
 import Testing
 
 private struct Holds: PruningHolds {
@@ -97,6 +99,69 @@ private struct Holds: PruningHolds {
     #expect(try await practice.log.openings(of: page[0].entry).isEmpty)
     let late = try await practice.log.entries(matching: EntryFilter(indices: 310..<311)).entries
     #expect(try await practice.log.openings(of: late[0].entry).count == 2)
+  }
+
+  /// The disk fails at each call of an erasure in turn: no opening is ever missing without an entry that says so,
+  /// and asking again ends it.
+  @Test(.timeLimit(.minutes(10))) func whateverCallFailsNothingIsErasedUnsaid() async throws {
+    let practice = try await Practice(keeping: .zero)
+    let (harness, first) = (practice.harness, practice.first)
+    await close(practice.log)
+    let kept = harness.directory.path + "-kept"
+    try FileManager.default.copyItem(atPath: harness.directory.path, toPath: kept)
+    defer { try? FileManager.default.removeItem(atPath: kept) }  // A leftover harms nobody.
+    let ledger = await harness.ledger.copy()
+    // Each of them in a torture.
+    let step = ProcessInfo.processInfo.environment["CALLVAULT_TORTURE"] == nil ? 5 : 1
+    var (start, call, destroyed, left) = (0, 0, 0, 0)
+    while true {
+      try FileManager.default.removeItem(atPath: harness.directory.path)
+      try FileManager.default.copyItem(atPath: kept, toPath: harness.directory.path)
+      harness.sealer.revive(first)
+      let fileSystem = FailingFileSystem(
+        FailingFileSystem.Fault(
+          call: call == 0 ? nil : start + call, number: EIO, lasting: true, tearing: true))
+      let counts = await ledger.copy()
+      let log = try await harness.open(on: fileSystem, ledger: counts)
+      if call == 0 { start = fileSystem.calls.count }
+      do {
+        _ = try await log.eraseOpenings(under: first, by: log.system, holds: Holds()) {
+          harness.sealer.destroy(first)
+        }
+      } catch {
+        #expect(fileSystem.fired, "call \(call): \(error)")
+      }
+      let isGone = harness.sealer.hasDestroyed(first)
+      if isGone { destroyed += 1 } else { left += 1 }
+      let again = try await harness.open(ledger: counts)
+      for intent in again.unfinishedIntents {
+        _ = try await again.record(intent.recovery(.presumed, by: again.system, about: []))
+      }
+      try await again.publish()
+      for _ in 0..<2 {
+        var verifier = try LogVerifier(key: harness.key, anchors: [practice.anchor])
+        verifier.openings = LogFolder(harness.layout.openings)
+        let report = try await verifier.verify(LogFolder(harness.layout.log))
+        #expect(report.verdict == .intact, "call \(call): \(report.findings)")
+        #expect(report.openings?.missing == 0, "call \(call)")
+        if isGone { #expect(report.openings?.erased.isEmpty == false, "call \(call)") }
+        // Whoever asks again comes to the end.
+        _ = try await again.eraseOpenings(under: first, by: again.system, holds: Holds()) {
+          harness.sealer.destroy(first)
+        }
+        try await again.publish()
+      }
+      await close(again)
+      if call > 0, !fileSystem.fired { break }
+      call += call == 0 ? 1 : step
+    }
+    #expect(destroyed > 0 && left > 0)
+  }
+
+  private func close(_ log: AuditLog) async {
+    let running = Task { await log.run() }
+    running.cancel()
+    await running.value
   }
 
   @Test func whatIsLostOrChangedIsAFinding() async throws {

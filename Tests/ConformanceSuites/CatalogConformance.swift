@@ -10,7 +10,7 @@ public typealias CatalogDriver = any Catalog & SubjectLedger
 /// What every catalog promises.
 public enum CatalogConformance {
   public static var cases: [ConformanceCase<CatalogDriver>] {
-    positions + pending + calls + lists + recordings + texts + patients + retention + access
+    positions + pending + calls + lists + recordings + texts + patients + retention + access + keys
       + quarantine
   }
 

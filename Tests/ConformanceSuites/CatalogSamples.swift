@@ -42,7 +42,8 @@ public enum Sample {
   }
 
   public static func recording(
-    of call: Identifier, number: Int = 1, content: String = "content", duration: Int64? = 61_250
+    of call: Identifier, number: Int = 1, content: String = "content", duration: Int64? = 61_250,
+    sealedBy: SealingLibrary? = .current
   ) -> RecordingRow {
     RecordingRow(
       id: .random(), call: call, number: number, generation: 1,
@@ -54,7 +55,7 @@ public enum Sample {
           condition: .sound, format: "wav/pcm-s16", channels: 2, sampleRate: 8000,
           durationMilliseconds: $0)
       } ?? AudioFacts(condition: .unknown),
-      logIndex: nil)
+      logIndex: nil, sealedBy: sealedBy)
   }
 
   public static func text(

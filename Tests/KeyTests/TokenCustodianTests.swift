@@ -3,9 +3,9 @@ import Cryptography
 import Drivers
 import Foundation
 import Testing
-import Vault
 
 @testable import PKCS11
+@testable import Vault
 
 /// A folder of SoftHSM tokens for this process, made once: the library reads its settings when it starts.
 enum SoftToken {
@@ -126,6 +126,55 @@ struct TokenCustodianTests {
     _ = try theirs.root(for: other)
     expectRefusal(.sealed) { try mine.destroyAll(but: other) }
     _ = try mine.root(for: record)
+  }
+
+  /// T1 without anchors: the ratchet destroys the token's key, and with it every older ring.
+  @Test func aRatchetDestroysTheTokensKey() throws {
+    let name = "ratchet \(UUID().uuidString.prefix(8))"
+    try SoftToken.make(name)
+    let token = try SoftToken.token(name)
+    let custodian = TokenCustodian(token: token, label: "mine")
+    let (store, copy) = (RingInMemory(), RingInMemory())
+    let ring = try KeyRing.create(
+      tenant: .random(), custodian: custodian, store: store, copies: [copy], at: noon)
+    #expect(try ring.unprovenReason() == nil)
+    #expect(try ring.facts().confinedFrom == 1)
+    let call = try ring.createCallKey(for: .random())
+    let row = WrappedKeyRow(owner: .call, id: call.call, record: call.wrapped.encoded)
+    let old = store.bytes
+    let before = try token.keys(labelled: "mine")
+    _ = try ring.beginEpoch(at: noon)
+    #expect(ring.opens(row))
+    let between = store.bytes
+    #expect(try token.keys(labelled: "mine") == before)
+
+    // The token is out: nothing has changed, and everything opens when it is back.
+    let tokens = try #require(SoftToken.folder).appending(path: "tokens")
+    let away = try #require(SoftToken.folder).appending(path: "away")
+    try FileManager.default.moveItem(at: tokens, to: away)
+    try FileManager.default.createDirectory(at: tokens, withIntermediateDirectories: true)
+    expectRefusal(.sealed) { try ring.destroyOldEpochs(erased: [], at: noon) }
+    #expect(store.bytes == between && copy.bytes == between)
+    try FileManager.default.removeItem(at: tokens)
+    try FileManager.default.moveItem(at: away, to: tokens)
+    #expect(try KeyRing.open(custodian: custodian, store: store).opens(row))
+
+    try ring.destroyOldEpochs(erased: [], at: noon)
+    let after = try token.keys(labelled: "mine")
+    #expect(after.count == 1 && after != before)
+    #expect(try ring.facts().confinedFrom == 1)
+    #expect(!ring.opens(row))
+    for bytes in [old, between] {
+      let kept = RingInMemory()
+      kept.bytes = bytes
+      #expect(refusal(custodian, kept)?.contains("no such key") == true)
+    }
+    #expect(try !KeyRing.open(custodian: custodian, store: store, copies: [copy]).opens(row))
+    // What a crash between the new root and the new ring left on the token goes with the next look.
+    _ = try custodian.enrol()
+    #expect(try token.keys(labelled: "mine").count == 2)
+    #expect(try ring.settle())
+    #expect(try token.keys(labelled: "mine") == after)
   }
 
   @Test func whatTheTokenSaysIsTold() {

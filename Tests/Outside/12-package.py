@@ -339,6 +339,46 @@ def check_subject(service, tokens, key, package):
     return count, len(patient["entries"]), len(call["entries"])
 
 
+def check_unlink(service, tokens, key, call):
+    """A wrong identification is taken back: verify.py sees it in the proofs before and after."""
+    def prove(name):
+        path, log = SCRATCH + "/%s.json" % name, SCRATCH + "/%s.tar" % name
+        service.command("audit", "subject", "MRN-20417", "--prove", "-o", path, "--purpose", "PATRQT",
+                        token=tokens["privacy-officer"])
+        service.command("audit", "package", *RANGE, "--out", log, token=tokens["auditor"])
+        code, report = verify("subject", path, "--key", key, "--log", log)
+        assert code == 0, report
+        return path, json.loads(pathlib.Path(path).read_text())["subjects"], log
+
+    old, before, _ = prove("linked")
+    assert len(before) == 2
+    service.command("subject", "unlink", call, "MRN-20417", token=tokens["privacy-officer"])
+    _, after, log = prove("unlinked")
+    # The call's own entries are not the patient's any more; what was said of both stays the patient's, the
+    # unlinking the last of it but for the proof itself.
+    assert len(after) == 1 and after[0]["key"] == before[0]["key"], len(after)
+    leaves = [json.loads(entry["leaf"]) for entry in after[0]["entries"]]
+    was = [entry["leaf"] for entry in before[0]["entries"]]
+    assert [entry["leaf"] for entry in after[0]["entries"]][:len(was)] == was
+    assert "subject.unlinked" in [leaf["action"] for leaf in leaves[len(was):]], leaves[len(was):]
+    # The proof from before holds of its own head, also with the log of today; not with the unlinking left out.
+    code, report = verify("subject", old, "--key", key, "--log", log)
+    assert code == 0, (code, report)
+    document = json.loads(pathlib.Path(SCRATCH, "unlinked.json").read_text())
+    document["subjects"][0]["entries"] = [
+        entry for entry in document["subjects"][0]["entries"] if "subject.unlinked" not in entry["leaf"]]
+    pathlib.Path(SCRATCH, "hidden.json").write_text(
+        json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n")
+    code, report = verify("subject", SCRATCH + "/hidden.json", "--key", key, "--log", log)
+    assert code == 20, (code, report)
+    linked = service.command("audit", "show", "--object", call, "--action", "subject.unlinked", token=tokens["auditor"])
+    assert len(linked["entries"]) == 1, linked
+    # Linked again it counts on.
+    service.command("subject", "link", call, "MRN-20417", token=tokens["privacy-officer"])
+    assert len(prove("again")[1]) == 2
+    return len(after[0]["entries"])
+
+
 def check_sample(service, tokens, key, recording):
     lists = []
     for name in ("one", "two"):
@@ -394,6 +434,7 @@ def main():
         service.command("audit", "package", *RANGE, "--out", package, token=tokens["auditor"])
         service.command("audit", "package", *RANGE, "--out", package, token=tokens["clinician"], expect=4)
         subject = check_subject(service, tokens, key, package)
+        unlinked = check_unlink(service, tokens, key, call)
         sample = check_sample(service, tokens, key, recording)
         openings = check_openings(service, tokens, key)
     folder = check_auditors_tools(package, key, kept)
@@ -405,6 +446,7 @@ def main():
     say("%d members, %d entries: sha256sum, openssl, verify.py, Go's packages and callvault agree" % (len(names), facts["entries"]))
     say("%d changed packages, each found by verify.py; %d verdicts shown by a browser" % (tampered, shown))
     say("a patient's %d entries and the call's %d proved, %d changed proofs refused" % (subject[1], subject[2], subject[0]))
+    say("a link was taken back: verify.py proves %d entries of the patient alone, and refuses them without the unlinking" % unlinked)
     say("a sample of %d in %d drawn twice and again; %d openings, values gone and proofs there" % (*sample, openings))
 
 

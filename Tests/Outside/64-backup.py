@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from vault_service import CALLVAULT, SCRATCH, Service, say, wav
 
-KILLS = int(os.environ.get("CALLVAULT_BACKUP_KILLS", "30"))
+KILLS = int(os.environ.get("CALLVAULT_BACKUP_KILLS", "12"))
 BACKUP = pathlib.Path(SCRATCH, "backup")
 CANARY = b"canary-of-the-waiting-room-"
 
@@ -206,7 +206,8 @@ def main():
         scanned = scan({"root key": root, "canary": CANARY})
         for name in ("root.key", "log-root.key", "key.pem"):
             assert not list(BACKUP.rglob(name)), name
-        assert not list(BACKUP.glob("sets/*/keys/epochs"))
+        assert not list(BACKUP.glob("sets/*/keys/epochs")) and not list(BACKUP.glob("sets/*/unsealing/key"))
+        assert list(BACKUP.glob("sets/*/unsealing/certificate"))
         say("sha256sum -c accepts all %d files of a backup, PyPI cryptography its note and the drill's "
             "certificate; no key and no spoken byte in %d files" % (files, scanned))
 

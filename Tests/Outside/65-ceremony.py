@@ -73,13 +73,29 @@ inside = subprocess.run(
     env=service.environment(), capture_output=True, stdin=subprocess.DEVNULL)
 assert inside.returncode == 2 and b"own folders" in inside.stderr, inside
 
-# A share that is not typed back leaves no vault.
+# A share that is not typed back leaves a vault that nothing opens, until every share is.
 unproven = Service("unproven")
 status, _, said = ceremony(unproven, os.path.join(SCRATCH, "unproven-pages"),
                            lambda number, words: [words if number != 2 else "nonsense"] * 3
                            if number == 2 else [words])
 assert status == 4 and "not typed back" in said, (status, said)
-assert not os.path.exists(os.path.join(unproven.data, "callvault.yaml"))
+for words in (["serve", "--listen", "127.0.0.1:0"], ["doctor"], ["keys", "root", "--root-key", "x"]):
+    refused = subprocess.run([CALLVAULT, *words, "--data", unproven.data], capture_output=True,
+                             env=unproven.environment(), stdin=subprocess.DEVNULL)
+    assert refused.returncode == 4 and b"init --prove" in refused.stderr, (words, refused)
+again = subprocess.run([CALLVAULT, "init", "--data", unproven.data], capture_output=True,
+                       env=unproven.environment(), stdin=subprocess.DEVNULL)
+assert again.returncode == 4 and b"init --prove" in again.stderr, again
+typed = [words_of(os.path.join(SCRATCH, "unproven-pages", "share-%d.pdf" % n)) for n in range(1, 6)]
+swapped = subprocess.run(
+    [CALLVAULT, "init", "--prove", "--data", unproven.data], capture_output=True,
+    env=unproven.environment(), input="".join(t + "\n" for t in [typed[1]] * 3).encode())
+assert swapped.returncode == 4 and b"not share 1 of this vault" in swapped.stderr, swapped
+unproven.command("init", "--prove", "--data", unproven.data,
+                 stdin="".join(t + "\n" for t in typed).encode())
+done = subprocess.run([CALLVAULT, "init", "--prove", "--data", unproven.data], capture_output=True,
+                      env=unproven.environment(), stdin=subprocess.DEVNULL)
+assert done.returncode == 5, done
 
 # Misread once, then right.
 status, out, said = ceremony(

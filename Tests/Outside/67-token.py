@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""A root key under a key of a PKCS#11 token (SoftHSM): init, serve, the token taken out and put back."""
+"""A root key under a key of a PKCS#11 token (SoftHSM): init, serve, the token taken out and put back, and a
+ratchet that destroys the token's key, as pkcs11-tool (OpenSC) sees it."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,8 +12,8 @@ import time
 from vault_service import CALLVAULT, SCRATCH, Service, say, wav
 
 module = "/usr/lib/softhsm/libsofthsm2.so"
-if not shutil.which("softhsm2-util") or not os.path.exists(module):
-    print("softhsm2 is not installed")
+if not shutil.which("softhsm2-util") or not os.path.exists(module) or not shutil.which("pkcs11-tool"):
+    print("softhsm2 or opensc is not installed")
     sys.exit(77)
 
 tokens = os.path.join(SCRATCH, "tokens")
@@ -53,6 +55,14 @@ def serve(expect):
     return result.stderr.decode()
 
 
+def keys_on_token():
+    """The ids of the secret keys that another program finds there."""
+    listed = subprocess.run(
+        ["pkcs11-tool", "--module", module, "--token-label", "vault", "--login", "--pin", "471147",
+         "--list-objects", "--type", "secrkey"], capture_output=True, text=True, check=True)
+    return re.findall(r"ID:\s+([0-9a-f]{32})", listed.stdout)
+
+
 def state():
     return json.loads(service.request("GET", "/v1/seal")[2])
 
@@ -87,6 +97,33 @@ try:
             break
         time.sleep(0.05)
     assert service.request("GET", path, **read)[2] == audio
+
+    # The ratchet destroys the token's key: T1 is proven without anchors, and an old ring opens nothing.
+    old_keys = keys_on_token()
+    assert len(old_keys) == 1 and old_keys[0].encode() not in ring, old_keys
+    objects = {name for _, _, names in os.walk(tokens) for name in names}
+    ratcheted = service.command("keys", "ratchet")
+    assert "is cryptographically erased" in ratcheted["outcome"], ratcheted
+    status = service.command("keys", "status")["ring"]
+    assert status["destruction"] == "resident" and "unproven" not in status, status
+    assert status["proven_from_epoch"] == 1 and not status["anchored"], status
+    new_keys = keys_on_token()
+    assert len(new_keys) == 1 and new_keys != old_keys, (old_keys, new_keys)
+    for folder, _, names in os.walk(tokens):
+        for name in names:
+            content = open(os.path.join(folder, name), "rb").read()
+            assert bytes.fromhex(old_keys[0]) not in content, "the token's store still has the old key's object"
+    assert objects - {name for _, _, names in os.walk(tokens) for name in names}, "no object file went"
+    assert service.request("GET", path, **read)[2] == audio
+    service.stop()
+    today = open(os.path.join(service.data, "keys", "ring"), "rb").read()
+    with open(os.path.join(service.data, "keys", "ring"), "wb") as file:
+        file.write(ring)
+    assert "no such key" in serve(6)
+    with open(os.path.join(service.data, "keys", "ring"), "wb") as file:
+        file.write(today)
+    service.start()
+    assert service.request("GET", path, **read)[2] == audio
     service.stop()
 finally:
     service.__exit__()
@@ -103,4 +140,4 @@ try:
 finally:
     service.__exit__()
 say("init, serve, seal and unseal with SoftHSM; out and in again, wrong PIN, PIN file away: each named, "
-    "nothing lost")
+    "nothing lost; a ratchet destroyed the token's key: pkcs11-tool finds one other, and the old ring opens nothing")

@@ -166,6 +166,54 @@ import Threading
     try await Practice.expectSound(place.path, key: key)
   }
 
+  /// Any call of the file system fails: the folder is there and whole, or it is not there, and the next
+  /// restore makes it.
+  @Test(arguments: [EIO, ENOSPC])
+  func whateverCallFailsARestoreIsWholeOrNotThere(number: Int32) async throws {
+    let practice = try await Practice.new()
+    let place = try TemporaryDirectory()
+    for length in [100, 70_000] { _ = try await practice.recording(Practice.sound(length)) }
+    _ = try await practice.backUp(to: place.path)
+    let key = practice.log.verifierKey
+    let (target, part) = (place.path + "/restored", place.path + "/restored.part")
+    _ = try BackupRestore(place.path, to: target, key: key).run()
+    let whole = try Practice.contents(of: target)
+    let step =
+      ProcessInfo.processInfo.environment["CALLVAULT_TORTURE"] != nil
+      ? 1 : number == EIO ? 3 : 11
+    var call = 1
+    var (failed, resumed) = (0, 0)
+    while true {
+      // Every other run goes on with what the one before left.
+      if failed.isMultiple(of: 2) { try? FileManager.default.removeItem(atPath: part) }
+      try FileManager.default.removeItem(atPath: target)
+      let files = FailingFileSystem(
+        FailingFileSystem.Fault(
+          call: call, number: number, lasting: number == ENOSPC, tearing: true))
+      var error: (any Error)?
+      do {
+        _ = try BackupRestore(place.path, to: target, key: key, on: files).run()
+      } catch let thrown {
+        error = thrown
+        failed += 1
+      }
+      if FileManager.default.fileExists(atPath: target) {
+        #expect(try Practice.contents(of: target) == whole, "\(call)")
+      } else {
+        #expect(error != nil, "\(call)")
+        if FileManager.default.fileExists(atPath: part) { resumed += 1 }
+        _ = try BackupRestore(place.path, to: target, key: key).run()
+        #expect(try Practice.contents(of: target) == whole, "\(call)")
+      }
+      #expect(!FileManager.default.fileExists(atPath: part), "\(call)")
+      if !files.fired { break }
+      call += step
+    }
+    #expect(failed > 5 && resumed > 3)
+    let restored = try await practice.reopened(URL(filePath: target), practice.home)
+    #expect(try await restored.catalog.counts().recordings == 2)
+  }
+
   @Test func placesThatMustNotBeWrittenToAreRefused() async throws {
     let practice = try await Practice.new()
     let other = try await Practice.new()
@@ -296,6 +344,15 @@ extension Practice {
       return unsafe FileManager.default.fileExists(
         atPath: folder + "/" + path, isDirectory: &isFolder) && !isFolder.boolValue
     }.sorted()
+  }
+
+  /// Every file below a folder, with its bytes.
+  static func contents(of folder: String) throws -> [String: Data] {
+    var contents: [String: Data] = [:]
+    for path in try files(below: folder) {
+      contents[path] = try Data(contentsOf: URL(filePath: folder + "/" + path))
+    }
+    return contents
   }
 
   /// Changes a bit in every object.

@@ -62,6 +62,30 @@ import Testing
     #expect(try await opened.catalog.pendingRows(limit: 10).isEmpty, comment)
   }
 
+  /// Between a purge's entry and its rows: the ceremony removes the rows, and no backup brings the key back.
+  @Test func aPurgeThatARecoverySettlesLeavesItsTombstone() async throws {
+    let practice = try await LostPractice()
+    let path = try practice.restored("restored")
+    let opened = try await practice.open(path)
+    let call = practice.life.recording.call
+    let row = try #require(await opened.catalog.call(call))
+    try await opened.catalog.insertPurge(
+      of: call, at: opened.vault.now, since: await opened.vault.logSize)
+    var draft = EntryDraft(.recordingPurged, .single, by: opened.log.system, on: [call])
+    draft.outcome = .success
+    draft.keyID = row.keyID
+    _ = try await opened.log.record(draft)
+    try await opened.log.publish()
+    #expect(try practice.keys.buried().isEmpty)
+    _ = try await practice.hold(in: path)
+    #expect(try practice.keys.buried() == [row.keyID])
+    let key = WrappedKeyRow(owner: .call, id: call, record: row.wrappedKey)
+    #expect(!practice.keys.opens(key))
+    let again = try await practice.open(path)
+    #expect(try await again.catalog.call(call) == nil)
+    #expect(try await again.catalog.purgedCall(call)?.keyID == row.keyID)
+  }
+
   @Test func aNewLogGoesOnAndSaysWhatWasLost() async throws {
     let practice = try await LostPractice()
     let path = try practice.restored("restored")

@@ -170,6 +170,53 @@ import Testing
     #expect(try await again.read(receipt.recording, as: reader) == [1])
   }
 
+  /// The log fails at each append of an unlinking in turn, or the program ends between entry and row: the link has
+  /// ended exactly if the log says so, and tags go on without a gap.
+  @Test(arguments: [0, 1, 2, nil])
+  func anUnlinkingIsWhollyThereOrNot(appends: Int?) async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording([1])
+    let clinician = try await practice.caller(.clinician)
+    let patient = try await practice.vault.createPatient(reference: "MRN-1", as: clinician)
+    let link = try await practice.vault.link(receipt.call, to: patient.id, as: clinician)
+    if let appends {
+      practice.store.fail(after: appends)
+      do throws(VaultError) {
+        _ = try await practice.vault.unlink(receipt.call, from: patient.id, as: clinician)
+      } catch {
+        #expect(error.code == .unavailable)
+      }
+    } else {
+      let call = try #require(await practice.catalog.call(receipt.call))
+      var draft = EntryDraft(
+        .subjectUnlinked, .single, by: clinician.actor, on: [receipt.call, link.id])
+      draft.subjects = try practice.keys.subjectKeys(of: call)
+      draft.outcome = .success
+      _ = try await practice.log.record(draft)
+    }
+    // Put right once, it stays so.
+    for _ in 0..<2 {
+      let again = try await practice.restarted()
+      let says = try await again.entries().contains {
+        $0.action == .subjectUnlinked && $0.outcome == .success
+      }
+      let call = try #require(await again.catalog.call(receipt.call))
+      #expect((call.patient == nil) == says)
+      #expect(try await again.catalog.endedLinks(of: patient.id) == (says ? [link.id] : []))
+      if appends == nil { #expect(says) }
+      let reader = try await again.caller(.clinician)
+      #expect(try await again.read(receipt.recording, as: reader) == [1])
+      let officer = try await again.caller(.privacyOfficer)
+      let proof = try await again.vault.proveSubject(
+        patient.id, as: officer, purpose: .patientRequest)
+      let row = try #require(await again.catalog.patient(patient.id))
+      let key = try again.vault.keys.subjectKey(row.subject)
+      let numbers = try ordinals(of: key, in: try await again.entries())
+      #expect(numbers == Array(1...Int64(numbers.count)))
+      #expect(proof.subjects.first?.entries.count == numbers.count)
+    }
+  }
+
   /// A page of a search names each patient once, and never more than an entry can hold.
   @Test func aPageNamesEachPatientOnce() async throws {
     let practice = try await Practice.new()

@@ -5,6 +5,7 @@ import Database
 import Drivers
 import Durable
 import Encoding
+import FaultInjection
 import Foundation
 import Synchronization
 import Testing
@@ -15,7 +16,7 @@ import Threading
 /// What is purged, and what the ratchet makes of it.
 @Suite struct RatchetTests {
   /// A practice whose anchors lie in two places, and whose key table lies in two.
-  private func anchored() async throws -> Practice {
+  private func anchored(copy: any KeyRingStore = MemoryRingStore()) async throws -> Practice {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "callvault-keys-\(UUID().uuidString)")
     var home = KeyHome()
@@ -27,7 +28,7 @@ import Threading
           FileRingAnchorStore(path, data: folder.path), volume: UInt64(number)))
       home.storage.tables.append(try FileKeyTableStore(path))
     }
-    home.copies = [MemoryRingStore()]
+    home.copies = [copy]
     return try await Practice.new(home: home)
   }
 
@@ -271,6 +272,58 @@ import Threading
     #expect(again.vault.reconciliation.rekeyed == 0)
   }
 
+  /// A backup of yesterday, restored with today's keys after a ratchet: every survivor opens, nothing purged comes
+  /// back, neither from before the ratchet nor from after it, and what came since is lost and nothing else.
+  @Test func yesterdaysBackupOpensEverySurvivorAndRevivesNothing() async throws {
+    let practice = try await anchored()
+    var survivors: [RecordingReceipt] = []
+    for number in 0..<6 { survivors.append(try await practice.recording([UInt8(number)])) }
+    let gone = try await practice.recording([100])
+    let late = try await practice.recording([101])
+    let clinician = try await practice.caller(.clinician)
+    let note = try await practice.vault.storeNote(
+      "seen", of: survivors[0].call, as: clinician, purpose: .treatment)
+    let place = try TemporaryDirectory()
+    _ = try await practice.backUp(to: place.path)
+    _ = try await purge(practice, gone.call)
+    let erasure = try await ratchet(practice)
+    #expect(erasure.unproven == nil)
+    _ = try await purge(practice, late.call)
+    let since = try await practice.recording([7])
+    let folder = place.path + "/restored"
+    _ = try BackupRestore(place.path, to: folder, key: practice.log.verifierKey).run()
+    // Put right once, it stays so.
+    for _ in 0..<2 {
+      let again = try await practice.reopened(URL(filePath: folder), practice.home)
+      let reader = try await again.caller(.clinician)
+      for (number, receipt) in survivors.enumerated() {
+        #expect(try await again.read(receipt.recording, as: reader) == [UInt8(number)])
+      }
+      let notes = try await again.vault.notes(
+        of: survivors[0].call, as: reader, purpose: .treatment)
+      #expect(notes.map(\.text) == ["seen"] && notes[0].version == note.version)
+      for receipt in [gone, late, since] {
+        await refused(.notFound) { _ = try await again.read(receipt.recording, as: reader) }
+      }
+      #expect(try await again.catalog.counts().calls == 6)
+      #expect(try await again.keys.stuckKeys(in: again.catalog, limit: 9).count == 0)
+      try await again.catalog.checkIntegrity()
+    }
+    // Its catalog alone, under today's log, is older than what the log says was stored.
+    let files = FileManager.default
+    for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+      let target = practice.folder.path + "/" + name
+      if files.fileExists(atPath: target) { try files.removeItem(atPath: target) }
+    }
+    let set = try #require(
+      try Practice.files(below: place.path).first {
+        $0.hasSuffix("/catalog.sqlite") && $0.hasPrefix("sets/")
+      })
+    try files.copyItem(
+      atPath: place.path + "/" + set, toPath: practice.folder.path + "/catalog.sqlite")
+    await refused(.behindLog) { _ = try await practice.restarted() }
+  }
+
   @Test func withoutAKeyTableAnOldCatalogIsRefusedAndUnchanged() async throws {
     let practice = try await anchored()
     let kept = try await practice.recording([1])
@@ -368,6 +421,61 @@ import Threading
     #expect(try await practice.read(good.recording, as: practice.caller(.clinician)) == [1])
   }
 
+  /// What stops a ratchet is named, by the run and by whoever opens the catalog without a service.
+  @Test func keysThatStopARatchetAreNamed() async throws {
+    let practice = try await anchored()
+    let good = try await practice.recording([1])
+    let bad = try await practice.recording([2])
+    let connection = try Connection(practice.folder.path + "/catalog.sqlite", for: .writing)
+    var record = try #require(try self.record(bad.call, in: practice.folder))
+    record[90] ^= 1
+    try connection.run("UPDATE call SET wrapped_key = ? WHERE id = ?", record, bad.call.bytes)
+    let administrator = try await practice.administrator()
+    _ = try await practice.vault.startRatchet(as: administrator)
+    try await practice.vault.keepKeys()
+    let run = try #require(try await practice.vault.keyStatus(as: administrator).run)
+    guard case .failed(let sentence) = run.state else {
+      Issue.record("\(run.state)")
+      return
+    }
+    #expect(sentence.hasPrefix("nothing was destroyed: 1 live keys do not open"))
+    #expect(run.stuckCount == 1 && run.stuck.map(\.id) == [bad.call])
+    #expect(run.stuck.map(\.owner) == [.call])
+    let named = try await practice.keys.stuckKeys(in: practice.catalog, limit: 9)
+    #expect(named.count == 1 && named.rows.map(\.id) == [bad.call])
+    #expect(try await practice.keys.stuckKeys(in: practice.catalog, limit: 0).rows.isEmpty)
+    #expect(try await practice.read(good.recording, as: practice.caller(.clinician)) == [1])
+  }
+
+  /// A place of the ring that fails is in nobody's way, is told, and is mended when it is back.
+  @Test func callsComeWhileAPlaceOfTheRingFails() async throws {
+    let failing = FailingRingStore()
+    let practice = try await anchored(copy: failing)
+    #expect(try practice.keys.lookAtPlaces())
+    failing.isAway.withLock { $0 = true }
+    let receipt = try await practice.recording([1])
+    #expect(try await practice.read(receipt.recording, as: practice.caller(.clinician)) == [1])
+    #expect(throws: VaultError.self) { try practice.vault.lookAtKeyPlaces() }
+    #expect(practice.vault.keyTroubles.map(\.place) == ["ring copy 1"])
+    // What has to be everywhere does not come about, and what was is as before.
+    await refused(.unavailable) { _ = try await ratchet(practice) }
+    await refused(.unavailable) { _ = try await purge(practice, receipt.call) }
+    #expect(try practice.keys.facts().epochs.map(\.number) == [1])
+    #expect(try await practice.read(receipt.recording, as: practice.caller(.clinician)) == [1])
+    // It comes back empty, as a new disk does.
+    failing.isAway.withLock { $0 = false }
+    failing.forget()
+    try practice.vault.lookAtKeyPlaces()
+    #expect(practice.vault.keyTroubles.isEmpty)
+    #expect(try failing.read() == practice.ring.read())
+    // Where nothing is wrong, nothing is written.
+    let writes = failing.writes
+    try practice.vault.lookAtKeyPlaces()
+    #expect(failing.writes == writes)
+    _ = try await ratchet(practice)
+    #expect(try await practice.read(receipt.recording, as: practice.caller(.clinician)) == [1])
+  }
+
   /// A key that was made before its epoch was retired, and comes to the catalog after it, is refused.
   @Test func nothingIsStoredUnderARetiredEpoch() async throws {
     let practice = try await anchored()
@@ -441,6 +549,32 @@ import Threading
     } catch {
       #expect((error as? VaultError)?.code == code, "\(error)", sourceLocation: sourceLocation)
     }
+  }
+}
+
+/// A place of the ring that is sometimes out of reach.
+final class FailingRingStore: KeyRingStore {
+  let isAway = Mutex(false)
+  private let state = Mutex<(bytes: [UInt8]?, writes: Int)>((nil, 0))
+
+  var writes: Int { state.withLock { $0.writes } }
+
+  func forget() { state.withLock { $0.bytes = nil } }
+
+  private func check() throws(VaultError) {
+    guard !isAway.withLock({ $0 }) else {
+      throw VaultError(.unavailable, during: "reaching a place of a ring", detail: "it is away")
+    }
+  }
+
+  func read() throws(VaultError) -> [UInt8]? {
+    try check()
+    return state.withLock { $0.bytes }
+  }
+
+  func replace(with new: [UInt8]) throws(VaultError) {
+    try check()
+    state.withLock { $0 = (new, $0.writes + 1) }
   }
 }
 

@@ -1,5 +1,6 @@
 import Audit
 import Cryptography
+import Database
 import Drivers
 import Durable
 import Encoding
@@ -23,8 +24,10 @@ import Threading
       let state = try await practice.vault.scrub(level, as: nil)
       #expect(state.isFinished && state.examined == 5 && state.damaged.isEmpty)
     }
-    #expect(entries.map(\.phase) == [.intent, .outcome])
-    #expect(entries[0].count == 5)
+    // Recordings; above the lowest level the texts of the calls besides.
+    let batches = level == .presence ? 1 : 2
+    #expect(entries.map(\.phase) == (0..<batches).flatMap { _ in [.intent, .outcome] })
+    #expect(entries.allSatisfy { $0.count == 5 && $0.action == .scrubRun })
     #expect(try await practice.vault.scrubState()?.lastPass != nil)
   }
 
@@ -91,6 +94,58 @@ import Threading
     #expect(state.repaired == 0 && state.damaged.count == 2)
   }
 
+  /// Details, transcripts and notes decay in the database as objects do on the disk.
+  @Test func damagedTextsAreFound() async throws {
+    let practice = try await Practice.new()
+    let clinician = try await practice.caller(.clinician)
+    let system = try await practice.phoneSystem()
+    let receipt = try await practice.recording([1])
+    let other = try await practice.recording([2])
+    let transcript = try await practice.vault.storeTranscript(
+      Transcript(
+        provider: "p", language: "en-US",
+        segments: [
+          Transcript.Segment(
+            speaker: "caller", text: String(repeating: "word ", count: 2000), startMilliseconds: 0,
+            endMilliseconds: 1000, confidence: nil)
+        ]), of: receipt.call, as: system)
+    let note = try await practice.vault.storeNote(
+      "seen", of: receipt.call, as: clinician, purpose: .treatment)
+    func damaged(_ level: ScrubLevel) async throws -> [Identifier] {
+      try await practice.vault.scrub(level, as: nil).damaged
+    }
+    #expect(try await damaged(.tags).isEmpty)
+    let connection = try Connection(practice.folder.path + "/catalog.sqlite", for: .writing)
+    func change(_ table: SQL, _ column: SQL, _ id: Identifier) throws -> [UInt8] {
+      let bytes = try #require(
+        try connection.first("SELECT " + column + " FROM " + table + " WHERE id = ?", id.bytes) {
+          (row) throws(DatabaseError) in try row.blob(0)
+        })
+      var changed = bytes
+      changed[bytes.count - 20] ^= 1
+      try connection.run(
+        "UPDATE " + table + " SET " + column + " = ? WHERE id = ?", changed, id.bytes)
+      return bytes
+    }
+    let details = try change("call", "details", other.call)
+    _ = try change("text", "sealed", note.id)
+    _ = try change("text", "sealed", transcript.id)
+    #expect(try await damaged(.presence).isEmpty)
+    #expect(Set(try await damaged(.digest)) == [note.id, transcript.id])
+    #expect(Set(try await damaged(.tags)) == [note.id, transcript.id, other.call])
+    let outcome = try await practice.entries().last { $0.action == .scrubRun }
+    #expect(outcome?.outcome == .partial && Set(outcome?.objects ?? []).contains(other.call))
+    try connection.run(
+      "UPDATE call SET details = ? WHERE id = ?", details, other.call.bytes)
+    #expect(Set(try await damaged(.tags)) == [note.id, transcript.id])
+    // A digest that was changed along with the bytes is caught by the tags.
+    let row = try #require(await practice.catalog.text(note.id))
+    try connection.run(
+      "UPDATE text SET digest = ? WHERE id = ?", SHA256.hash(row.sealed).bytes, note.id.bytes)
+    #expect(try await damaged(.digest) == [transcript.id])
+    #expect(Set(try await damaged(.tags)) == [note.id, transcript.id])
+  }
+
   /// A disk that cannot read is something found.
   @Test func aDiskThatSuffersIsAFinding() async throws {
     let files = FailingFileSystem(FailingFileSystem.Fault(call: nil, number: EIO))
@@ -121,7 +176,12 @@ import Threading
     try await restarted.vault.scrubIfDue()
     let state = try await restarted.vault.scrubState()
     #expect(state?.examined == 11 && state?.isFinished == false)
-    try await restarted.vault.scrubIfDue()
+    // Then the end of the objects, the texts of 8 calls, of 3, and the end.
+    for calls: Int64 in [0, 8, 11, 11] {
+      #expect(try await restarted.vault.scrubState()?.isFinished == false)
+      try await restarted.vault.scrubIfDue()
+      #expect(try await restarted.vault.scrubState()?.calls == calls)
+    }
     #expect(try await restarted.vault.scrubState()?.isFinished == true)
   }
 
@@ -144,6 +204,9 @@ import Threading
     state.damaged = [.random()]
     state.cursor = BlobName("00112233445566778899aabbccddeeff")
     state.lastPass = after(3)
+    state.hasSeenObjects = true
+    state.callCursor = .random()
+    state.calls = 4
     #expect(try ScrubState(parsing: state.encoded) == state)
   }
 

@@ -30,6 +30,7 @@ struct DamageWindow {
   init(around index: Int64, size: Int64, read: @escaping (TilePath) -> [UInt8]?) {
     let width = Int64(TilePath.fullWidth)
     func tile(_ number: Int64) -> [SHA256Digest]? {
+      // A tile that is none has a finding of its own from whoever followed it; here it tells nothing.
       guard let path = TilePath.tile(0, number, inTreeOf: size), let bytes = read(path),
         let tile = try? Tile(path, parsing: bytes)
       else { return nil }

@@ -75,19 +75,21 @@ extension LogExamination {
     guard verifier.format == .callVault, case .usable(let keyring) = signers.keyring else { return }
     for note in keyring.epochs {
       guard let bytes = kept[note.epoch.firstSize - 1] else { continue }
-      // The log's key signed the entry; one of another form introduces nothing.
-      let entry = try? Entry(parsing: bytes)
-      guard
-        entry.map({
-          note.epoch.isIntroduced(by: $0, certifiedByPredecessor: note.hasPredecessorLine)
-        }) == true
-      else {
-        find(
-          .init(
-            .unauthentic, index: note.epoch.firstSize - 1, path: Keyring.path,
-            "the entry does not introduce epoch \(note.epoch.number)"))
-        return
+      let objection: String
+      do {
+        let isIntroduced = note.epoch.isIntroduced(
+          by: try Entry(parsing: bytes), certifiedByPredecessor: note.hasPredecessorLine)
+        guard !isIntroduced else { continue }
+        objection = "the entry does not introduce epoch \(note.epoch.number)"
+      } catch {
+        // The log's key signed the entry; one of another form introduces nothing.
+        objection =
+          "the entry that should introduce epoch \(note.epoch.number) cannot be read: \(error)"
       }
+      find(
+        .init(
+          .unauthentic, index: note.epoch.firstSize - 1, path: Keyring.path, objection))
+      return
     }
   }
 

@@ -107,12 +107,18 @@ extension LogExamination {
   /// Compares entries with what the keyring and `minimum` say of them; they were found genuine.
   func checkWanted() {
     if let minimum = leftEdge.minimum, let bytes = kept[minimum.announced] {
-      let entry = try? Entry(parsing: bytes)
-      if entry?.action != .logPrune || entry?.count != minimum.index {
+      let objection: String?
+      do {
+        let entry = try Entry(parsing: bytes)
+        objection =
+          entry.action == .logPrune && entry.count == minimum.index
+          ? nil : "the entry it names did not announce it"
+      } catch {
+        objection = "the entry it names cannot be read: \(error)"
+      }
+      if let objection {
         find(
-          .init(
-            .unauthentic, index: minimum.announced, path: MinimumIndex.path,
-            "the entry it names did not announce it"))
+          .init(.unauthentic, index: minimum.announced, path: MinimumIndex.path, objection))
       }
     }
     checkIntroductions()

@@ -26,6 +26,8 @@ public actor BackupFolder: BackupTarget {
   private var former: BackupNote?
   private var set: Int64 = 0
   private var pinned: CatalogPin?
+  /// Up to where each sink had the log when the run began: never beyond its head.
+  private var sinks: [(path: String, bytes: [UInt8])] = []
 
   /// - Parameters:
   ///   - folder: where the backup is.
@@ -92,6 +94,11 @@ public actor BackupFolder: BackupTarget {
         in: backup.root, writtenBefore: .max, on: fileSystem)
       for folder in [backup.objects, backup.sets] {
         try Directory.make(folder, below: backup.root, on: fileSystem)
+      }
+      sinks = []
+      for path in try files(below: "sinks") {
+        let bytes = try readIfPresent(data.root + "/" + path, limit: 1 << 16, on: fileSystem)
+        if let bytes { sinks.append((path, bytes)) }
       }
       set = (try sets().max() ?? 0) + 1
       // What a run left that did not come to its end.
@@ -167,6 +174,10 @@ public actor BackupFolder: BackupTarget {
       path, bytes throws(VaultError) in
       files.append(try self.write(bytes, to: path))
     }
+    for (path, bytes) in sinks { files.append(try write(bytes, to: path)) }
+    try copyAttempts { path, bytes throws(VaultError) in
+      files.append(try self.write(bytes, to: path))
+    }
     let earlier = try failingAsVault("listing earlier logs") { try self.files(below: "earlier") }
     for path in Self.settings(includesRing: includesRing) + earlier {
       let bytes = try failingAsVault("copying settings") {
@@ -193,6 +204,32 @@ public actor BackupFolder: BackupTarget {
       "keys/log-root",
       "keys/certified",
     ] + (includesRing ? ["keys/ring"] : [])
+  }
+
+  /// The log of attempts to unseal as its own head has it; without the machine's key, which no copy is made of.
+  private func copyAttempts(
+    _ take: (String, [UInt8]) throws(VaultError) -> Void
+  ) throws(VaultError) {
+    let attempts = data.unsealing
+    let (head, certificate) = try failingAsVault("reading the log of attempts") {
+      (
+        try readIfPresent(attempts.log + "/checkpoint", limit: 1 << 16, on: fileSystem),
+        try readIfPresent(attempts.root + "/certificate", limit: 1 << 16, on: fileSystem)
+      )
+    }
+    if let certificate { try take("unsealing/certificate", certificate) }
+    guard let head else { return }
+    let cut: LogCut
+    do {
+      cut = try LogCut(note: head)
+    } catch {
+      throw VaultError(.tampered, during: "reading the head of the log of attempts", cause: error)
+    }
+    try LogState(cut: cut, layout: attempts, fileSystem: fileSystem).files {
+      path, bytes throws(VaultError) in
+      guard path.hasPrefix("log/") || path.hasPrefix("openings/") else { return }
+      try take("unsealing/" + path, bytes)
+    }
   }
 
   /// Files below a folder of the data directory, such as the logs before a recovery.

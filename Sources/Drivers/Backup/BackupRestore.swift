@@ -74,7 +74,7 @@ public struct BackupRestore: Sendable {
         guard error.code == .locked else { throw error }
         throw Self.refusal(.conflict, "another restore to \(target) is running")
       }
-      try copyAll(manifest, set: note.set)
+      try copyAll(manifest, of: note)
       for folder in ["objects", "journal", "openings", "log", "keys", "policies"] {
         try Directory.makeUnsynced(
           part + "/" + folder, below: part, mode: Self.mode(of: folder, isFolder: true),
@@ -105,16 +105,20 @@ public struct BackupRestore: Sendable {
     }
   }
 
-  private func copyAll(_ path: String, set: Int64) throws {
+  private func copyAll(_ path: String, of note: BackupNote) throws {
     var manifest = try ManifestFile(path, on: fileSystem)
-    let prefix = BackupLayout.set(set) + "/"
+    let prefix = BackupLayout.set(note.set) + "/"
+    // The machine's key is not there, so the next attempts begin a log of their own.
+    let attempts = "earlier/unsealing-\(note.contents.manifest.hex.prefix(16))/"
     while let line = try manifest.next() {
       let name =
         line.path.hasPrefix(prefix) ? String(line.path.dropFirst(prefix.count)) : line.path
       guard name != line.path || line.path.hasPrefix("objects/") else {
         throw Self.refusal(.tampered, "\(line.path): of another set")
       }
-      try copy(line, to: part + "/" + name, mode: Self.mode(of: name, isFolder: false))
+      let place =
+        name.hasPrefix("unsealing/") ? attempts + name.dropFirst("unsealing/".count) : name
+      try copy(line, to: part + "/" + place, mode: Self.mode(of: name, isFolder: false))
     }
   }
 

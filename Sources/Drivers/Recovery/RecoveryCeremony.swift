@@ -127,7 +127,10 @@ public struct RecoveryCeremony: Sendable {
 
   /// Brings the catalog in line with the old log for the last time.
   private func settle(with old: StoppedLog) async throws {
-    let settlement = CatalogSettlement(catalog: catalog, blobs: blobs, log: old)
+    let now = Timestamp(milliseconds: clock.read().milliseconds)
+    let settlement = CatalogSettlement(catalog: catalog, blobs: blobs, log: old) {
+      [ring] (key) throws(VaultError) in try ring.bury([key], at: now, everywhere: false)
+    }
     try await settlement.compare()
     _ = try await settlement.settlePending()
     let counts = try await old.counts(since: catalog)

@@ -49,6 +49,13 @@ extension KeyStatus {
     ]
     object["excised"] = .integer(Int64(excised))
     if let ratchetDue { object["ratchet_due"] = .string(ratchetDue.rfc3339) }
+    object["library"] = .string(SealingLibrary.current.description)
+    object["sealed"] = .array(
+      sealed.map { parts in
+        var members: JSONObject = ["parts": .integer(parts.count)]
+        if let library = parts.library { members["by"] = .string(library.description) }
+        return .object(members)
+      })
     if let unproven { object["unproven"] = .string(unproven) }
     if let run { object["run"] = .object(run.json) }
     return object
@@ -62,6 +69,11 @@ extension KeyRun {
       "began": .string(began.rfc3339), "rewrapped": .integer(rewrapped),
       "damaged": .array(damaged.map { .string($0.description) }),
       "damaged_count": .integer(Int64(damagedCount)),
+      "stuck": .array(
+        stuck.map {
+          .object(["kind": .string($0.owner.name), "id": .string($0.id.description)])
+        }),
+      "stuck_count": .integer(Int64(stuckCount)),
     ]
     if let epoch { object["epoch"] = .integer(Int64(epoch)) }
     switch state {

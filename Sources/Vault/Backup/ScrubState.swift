@@ -18,12 +18,19 @@ public struct ScrubState: Hashable, Sendable {
   public var isFinished = false
   /// The object that was looked at last.
   public var cursor: BlobName?
+  /// Whether all objects were looked at: then come caller details, transcripts and notes, which lie in the
+  /// catalog.
+  public var hasSeenObjects = false
+  /// The call whose texts were looked at last.
+  public var callCursor: Identifier?
+  /// Calls whose texts were looked at.
+  public var calls: Int64 = 0
   public var examined: Int64 = 0
   public var bytes: Int64 = 0
   /// When the last whole pass ended.
   public var lastPass: Timestamp?
-  /// Recordings whose object is damaged and could not be repaired, in order of finding; at most
-  /// ``damagedLimit``.
+  /// Recordings whose object is damaged and could not be repaired, texts that are damaged, and calls whose
+  /// details are, in order of finding; at most ``damagedLimit``.
   public var damaged: [Identifier] = []
   /// Repaired in this pass.
   public var repaired: Int64 = 0
@@ -39,14 +46,16 @@ public struct ScrubState: Hashable, Sendable {
     began = now
     isFinished = false
     cursor = nil
-    (examined, bytes, repaired) = (0, 0, 0)
+    hasSeenObjects = false
+    callCursor = nil
+    (examined, calls, bytes, repaired) = (0, 0, 0, 0)
   }
 
-  mutating func note(_ recording: Identifier, isWhole: Bool) {
+  mutating func note(_ part: Identifier, isWhole: Bool) {
     if isWhole {
-      damaged.removeAll { $0 == recording }
-    } else if !damaged.contains(recording), damaged.count < Self.damagedLimit {
-      damaged.append(recording)
+      damaged.removeAll { $0 == part }
+    } else if !damaged.contains(part), damaged.count < Self.damagedLimit {
+      damaged.append(part)
     }
   }
 
@@ -55,7 +64,9 @@ public struct ScrubState: Hashable, Sendable {
       "v": .integer(1), "began": .integer(began.milliseconds), "finished": .bool(isFinished),
       "examined": .integer(examined), "bytes": .integer(bytes), "repaired": .integer(repaired),
       "damaged": .array(damaged.map { .string($0.description) }),
+      "objects_seen": .bool(hasSeenObjects), "calls": .integer(calls),
     ]
+    if let callCursor { object["call_cursor"] = .string(callCursor.description) }
     if let cursor { object["cursor"] = .string(cursor.description) }
     if let lastPass { object["last_pass"] = .integer(lastPass.milliseconds) }
     return JSONValue.object(object).encoded()
@@ -86,6 +97,10 @@ public struct ScrubState: Hashable, Sendable {
       self.damaged.append(id)
     }
     cursor = object["cursor"]?.string.flatMap { BlobName($0) }
+    // Of a version that looked at objects only, a pass goes on to the texts.
+    hasSeenObjects = object["objects_seen"] == .bool(true)
+    calls = object["calls"]?.integer ?? 0
+    callCursor = object["call_cursor"]?.string.flatMap { Identifier($0) }
     lastPass = object["last_pass"]?.integer.map { Timestamp(milliseconds: $0) }
   }
 }
@@ -99,7 +114,7 @@ struct ScrubPlan: Sendable {
     let interval = Int64(interval / .milliseconds(1))
     if state.isFinished { return now.milliseconds - state.began.milliseconds >= interval }
     guard total > 0 else { return true }
-    let share = Double(min(state.examined + 1, total)) / Double(total)
+    let share = Double(min(state.examined + state.calls + 1, total)) / Double(total)
     // The last tenth of the interval is for what the machine was off or busy.
     return Double(now.milliseconds - state.began.milliseconds) >= share * 0.9 * Double(interval)
   }

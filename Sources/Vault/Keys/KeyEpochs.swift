@@ -59,7 +59,7 @@ extension KeyRing {
   ///
   /// - Throws: ``VaultError/Code/conflict`` where the ring holds no more tombstones: a ratchet makes
   ///   room.
-  func bury(
+  public func bury(
     _ keys: [Identifier], at now: Timestamp, everywhere: Bool = true
   ) throws(VaultError) {
     try changing.withLock { (_) throws(VaultError) in
@@ -197,6 +197,38 @@ extension KeyRing {
       self.places.note(troubles)
       return troubles.isEmpty
     }
+  }
+
+  /// Reads every place, and mends what can be: a volume that was away is brought up when it is back.
+  ///
+  /// Called now and then while the ring is open; where all is as it should be nothing is written.
+  ///
+  /// - Returns: whether every place is as it must be; ``troubles`` says what is not.
+  /// - Throws: ``VaultError/Code/sealed``.
+  @discardableResult
+  public func lookAtPlaces() throws(VaultError) -> Bool {
+    let state = try unsealed()
+    let bytes = try state.contents.sealed(
+      by: RingKeys(
+        root: state.root, anchor: state.anchor, generation: state.contents.generation))
+    var (found, troubles) = places.read()
+    for (number, there) in found.enumerated() {
+      guard let there, there != bytes else { continue }
+      troubles.append(
+        places.ringTrouble(
+          number,
+          VaultError(
+            .tampered, during: "looking at the places of keys", detail: "another ring lies there")))
+    }
+    if let anchor = state.anchor {
+      troubles += places.candidates(anchor.id, of: tenant).troubles
+    }
+    guard troubles.isEmpty else {
+      // Also where a change came in between: that is settled then.
+      return try settle()
+    }
+    places.note([])
+    return true
   }
 
   /// Whether a place has the anchor; a damaged one goes, so that it can be kept there again.

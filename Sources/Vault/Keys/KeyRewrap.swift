@@ -24,6 +24,11 @@ public struct WrappedKeyRow: Hashable, Sendable {
   var use: WrapRecord.Use { owner == .call ? .call : .subject }
 }
 
+extension WrappedKeyRow.Owner {
+  /// One word for people and for JSON.
+  public var name: String { self == .call ? "call" : "subject" }
+}
+
 /// A key that was wrapped again.
 public struct RewrappedKey: Hashable, Sendable {
   public let old: WrappedKeyRow
@@ -66,6 +71,33 @@ extension KeyRing {
     } catch {
       throw VaultError(.unavailable, during: "wrapping keys again", cause: error)
     }
+  }
+
+  /// Live keys that hang on an older epoch and do not open: they stop a ratchet.
+  ///
+  /// Nothing that is unwrapped leaves.
+  ///
+  /// - Parameters:
+  ///   - catalog: whose keys.
+  ///   - limit: at most so many rows are returned.
+  /// - Returns: those rows, and how many there are.
+  /// - Throws: ``VaultError/Code/sealed``; what the catalog throws.
+  public func stuckKeys(
+    in catalog: any Catalog, limit: Int
+  ) async throws(VaultError) -> (rows: [WrappedKeyRow], count: Int) {
+    let old = try facts().epochs.dropLast().map(\.id)
+    var stuck: [WrappedKeyRow] = []
+    var count = 0
+    var cursor: WrappedKeyRow?
+    while !old.isEmpty {
+      let rows = try await catalog.wrappedKeys(under: old, after: cursor, limit: 2048)
+      guard let last = rows.last else { break }
+      cursor = last
+      let failed = rows.filter { !opens($0) }
+      count += failed.count
+      stuck += failed.prefix(limit - stuck.count)
+    }
+    return (stuck, count)
   }
 
   /// What an entry says of a batch: SHA-256 over owner ‖ id ‖ record of each.

@@ -361,6 +361,17 @@ public final class KeyRing: Sendable {
     return state
   }
 
+  /// Whether a key of the catalog opens.
+  func opens(_ row: WrappedKeyRow) -> Bool {
+    do throws(VaultError) {
+      _ = try open(WrapRecord(parsing: row.record), as: row.use, ownedBy: row.id)
+      return true
+    } catch {
+      // That it does not is the answer.
+      return false
+    }
+  }
+
   private func open(
     _ record: WrapRecord, as use: WrapRecord.Use, ownedBy owner: Identifier
   ) throws(VaultError) -> SecretBytes {

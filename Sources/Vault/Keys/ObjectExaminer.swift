@@ -52,7 +52,8 @@ struct ObjectExaminer: ~Copyable {
   }
 }
 
-/// The objects that a receipt names by their number and digest, for looking whether they open.
+/// The recordings, or the calls, that a receipt names by their number and digest, for looking whether what they
+/// hold opens.
 struct ExaminationBatch: Sendable {
   private let ring: KeyRing
   private let ids: Set<Identifier>
@@ -77,10 +78,28 @@ struct ExaminationBatch: Sendable {
         key, header: EnvelopeHeader(parsing: header),
         length: .recorded(recording.ciphertextLength)))
   }
+
+  /// Opens every segment of the details or a text of a call, and forgets what they held.
+  ///
+  /// - Throws: as ``examiner(of:at:wrapped:header:)``; ``VaultError/Code/tampered`` at the first segment that is not
+  ///   what was sealed there.
+  func examine(
+    _ sealed: [UInt8], of call: Identifier, at address: PartAddress, wrapped: [UInt8]
+  ) throws(VaultError) {
+    guard ids.contains(call), address.call == call else {
+      throw VaultError(.denied, during: "examining a text that is not of the batch")
+    }
+    let key = try ring.batchKey(at: address, wrapped: wrapped)
+    var examiner = ObjectExaminer(
+      try EnvelopeOpener(
+        key, header: EnvelopeHeader(parsing: sealed), length: .recorded(Int64(sealed.count)),
+        segmentSize: EnvelopeLayout.detailsSegmentSize))
+    try examiner.examine(from: 0, sealed)
+  }
 }
 
 extension KeyRing {
-  /// What an entry says of a batch of recordings: SHA-256 over their ids, 16 bytes each.
+  /// What an entry says of a batch of recordings or calls: SHA-256 over their ids, 16 bytes each.
   static func mark(of recordings: [Identifier], in run: Identifier) -> BatchMark {
     BatchMark(
       run: run, count: Int64(recordings.count),

@@ -100,12 +100,12 @@ extension Vault {
     keyWork.withLock { $0.change(run) { $0.epoch = epoch.number } }
     try await catalog.setFact(
       .ratchet, to: Array(String(epoch.created.milliseconds).utf8), at: nil)
-    let (_, stuck) = try await rewrapKeys(run: run, by: actor)
+    let stuck = try await rewrapKeys(run: run, by: actor)
     guard stuck == 0 else {
       throw VaultError(
         .conflict, during: "wrapping keys again",
         detail: "\(stuck) live keys do not open and still hang on an old epoch; "
-          + "callvault doctor names them")
+          + "callvault doctor, with the service stopped, names them")
     }
     let damaged = try await openSurvivors(run: run, by: actor)
     keyWork.withLock { work in

@@ -21,6 +21,8 @@ public struct KeyStatus: Sendable {
   public let troubles: [KeyPlaceTrouble]
   /// The rotation or ratchet that runs or was last since the start.
   public let run: KeyRun?
+  /// What each library sealed of what is stored.
+  public let sealed: [SealedParts]
 }
 
 extension Vault {
@@ -58,6 +60,6 @@ extension Vault {
       epochs: facts.epochs.map { KeyStatus.Epoch(facts: $0, keys: counts[$0.id.bytes] ?? 0) },
       purges: try await catalog.purgeCounts(), excised: excised.count,
       ratchetDue: try await ratchetDue(after: excised), unproven: unproven, troubles: keys.troubles,
-      run: keyWork.withLock { $0.last })
+      run: keyWork.withLock { $0.last }, sealed: try await catalog.sealedParts())
   }
 }

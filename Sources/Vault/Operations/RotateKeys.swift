@@ -51,15 +51,17 @@ extension Vault {
   ///
   /// It goes on wherever a crash left it, because what is done no longer hangs on an older epoch.
   ///
-  /// - Returns: keys that did not open and still hang on an older epoch, at most 100.
+  /// What did not open and still hangs on an older epoch is named in the run, at most 100 of it.
+  ///
+  /// - Returns: how many.
   /// - Throws: ``VaultError/Code/unavailable``; what is done stays done.
   func rewrapKeys(
     run: Identifier, by actor: Actor
-  ) async throws(VaultError) -> (stuck: [WrappedKeyRow], count: Int) {
+  ) async throws(VaultError) -> Int {
     let old = try keys.facts().epochs.dropLast().map(\.id)
     var stuck: [WrappedKeyRow] = []
     var stuckCount = 0
-    guard !old.isEmpty else { return ([], 0) }
+    guard !old.isEmpty else { return 0 }
     var cursor: WrappedKeyRow?
     while true {
       let rows = try await catalog.wrappedKeys(under: old, after: cursor, limit: Self.rewrapBatch)
@@ -87,7 +89,13 @@ extension Vault {
         throw VaultError(.unavailable, during: "wrapping keys again", cause: error)
       }
     }
-    return (stuck, stuckCount)
+    keyWork.withLock { [stuck, stuckCount] work in
+      work.change(run) {
+        $0.stuck = stuck
+        $0.stuckCount = stuckCount
+      }
+    }
+    return stuckCount
   }
 
   /// Goes on with what was asked for, or what a stop interrupted; called each second by ``run()``.
@@ -96,7 +104,7 @@ extension Vault {
     if let (run, kind, actor) = keyWork.withLock({ $0.next() }) {
       switch kind {
       case .rotation:
-        let (_, stuck) = try await rewrapKeys(run: run, by: actor)
+        let stuck = try await rewrapKeys(run: run, by: actor)
         keyWork.withLock {
           $0.end(
             run,
@@ -148,6 +156,10 @@ public struct KeyRun: Sendable {
   public internal(set) var damaged: [Identifier] = []
   /// All of them.
   public internal(set) var damagedCount = 0
+  /// Keys that do not open and still hang on an older epoch, which no ratchet destroys then; at most 100.
+  public internal(set) var stuck: [WrappedKeyRow] = []
+  /// All of them.
+  public internal(set) var stuckCount = 0
 }
 
 /// What is done with keys now, and what was last: one thing at a time.

@@ -57,7 +57,8 @@ extension Vault {
   /// Looks at the next batch, if it is due.
   func scrubIfDue() async throws(VaultError) {
     guard let interval = maintenanceSettings.withLock({ $0.scrubInterval }) else { return }
-    let total = try await catalog.counts().recordings
+    let counts = try await catalog.counts()
+    let total = counts.recordings + counts.calls
     guard total > 0 else { return }
     guard var state = try await scrubState() else {
       // The first pass begins with the first recordings, and takes its time as every other.
@@ -101,10 +102,12 @@ extension Vault {
     as caller: Caller?
   ) async throws(VaultError) {
     let limit = maintenanceSettings.withLock { $0.scrubBatch }
+    guard !state.hasSeenObjects else {
+      return try await scrubTexts(&state, level, limit: limit, run: run, as: caller)
+    }
     let rows = try await catalog.recordings(after: state.cursor, limit: limit)
     guard let last = rows.last else {
-      state.isFinished = true
-      state.lastPass = now
+      state.hasSeenObjects = true
       return try await catalog.setFact(.scrub, to: state.encoded, at: nil)
     }
     let (intent, batch) = try await beginExamination(

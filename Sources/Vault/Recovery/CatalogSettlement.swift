@@ -12,12 +12,10 @@ public struct CatalogSettlement: Sendable {
   ///   - catalog: which is to agree with the log.
   ///   - blobs: holds its objects.
   ///   - log: what happened.
-  ///   - bury: takes the key of a purged call away; without keys it is done by whoever has them.
+  ///   - bury: takes the key of a purged call away, so that it does not come back with a backup.
   public init(
     catalog: any Catalog, blobs: any BlobStore, log: any ReadableLog,
-    bury: @escaping @Sendable (Identifier) throws(VaultError) -> Void = {
-      (_) throws(VaultError) in
-    }
+    bury: @escaping @Sendable (Identifier) throws(VaultError) -> Void
   ) {
     self.bury = bury
     self.catalog = catalog

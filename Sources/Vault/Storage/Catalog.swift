@@ -335,6 +335,9 @@ public protocol Catalog: RetentionCatalog {
 
   // MARK: Facts for the health page
 
+  /// How many parts each library sealed, pending ones too.
+  func sealedParts() async throws(VaultError) -> [SealedParts]
+
   /// Rows by kind, live only.
   func counts() async throws(VaultError) -> CatalogCounts
 

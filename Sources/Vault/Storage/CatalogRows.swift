@@ -64,6 +64,8 @@ public struct CallRow: Sendable, Equatable {
   /// The sealed ``CallDetails``, an object of 4 KiB segments, and how often it was rewritten, from 1.
   public let details: [UInt8]
   public let detailsGeneration: Int
+  /// What sealed the details; nil: stored before that was kept.
+  public let sealedBy: SealingLibrary?
   /// Recording numbers given so far.
   public let recordingNumbers: Int
   /// Whether an incident about it is open.
@@ -74,7 +76,8 @@ public struct CallRow: Sendable, Equatable {
     started: OffsetTime, direction: Direction, source: String, location: String?,
     callExtension: String?,
     keyID: Identifier, wrappedKey: [UInt8], keyEpoch: UInt32 = 0, details: [UInt8],
-    detailsGeneration: Int, recordingNumbers: Int, isQuarantined: Bool = false
+    detailsGeneration: Int, sealedBy: SealingLibrary? = .current, recordingNumbers: Int,
+    isQuarantined: Bool = false
   ) {
     self.id = id
     self.subject = subject
@@ -90,6 +93,7 @@ public struct CallRow: Sendable, Equatable {
     self.keyEpoch = keyEpoch
     self.details = details
     self.detailsGeneration = detailsGeneration
+    self.sealedBy = sealedBy
     self.recordingNumbers = recordingNumbers
     self.isQuarantined = isQuarantined
   }
@@ -182,12 +186,14 @@ public struct RecordingRow: Sendable, Equatable {
   public let logIndex: Int64?
   /// The number of the earlier log in which it stands; nil for the present one.
   public let earlierLog: Int64?
+  /// What sealed the object; nil: stored before that was kept.
+  public let sealedBy: SealingLibrary?
 
   public init(
     id: Identifier, call: Identifier, number: Int, generation: Int, stored: Timestamp,
     blob: BlobName, plaintextLength: Int64, ciphertextLength: Int64, digest: SHA256Digest,
     content: LookupToken, keyID: Identifier, audio: AudioFacts, logIndex: Int64?,
-    earlierLog: Int64? = nil
+    earlierLog: Int64? = nil, sealedBy: SealingLibrary? = .current
   ) {
     self.id = id
     self.call = call
@@ -203,6 +209,7 @@ public struct RecordingRow: Sendable, Equatable {
     self.audio = audio
     self.logIndex = logIndex
     self.earlierLog = earlierLog
+    self.sealedBy = sealedBy
   }
 }
 
@@ -227,11 +234,13 @@ public struct TextRow: Sendable, Equatable {
   /// The object's length and SHA-256, as the log has them.
   public let length: Int64
   public let digest: SHA256Digest
+  /// What sealed it; nil: stored before that was kept.
+  public let sealedBy: SealingLibrary?
 
   public init(
     id: Identifier, call: Identifier, kind: Kind, version: Int, generation: Int = 1,
     stored: Timestamp, author: Identifier, keyID: Identifier, sealed: [UInt8], length: Int64,
-    digest: SHA256Digest
+    digest: SHA256Digest, sealedBy: SealingLibrary? = .current
   ) {
     self.id = id
     self.call = call
@@ -244,6 +253,7 @@ public struct TextRow: Sendable, Equatable {
     self.sealed = sealed
     self.length = length
     self.digest = digest
+    self.sealedBy = sealedBy
   }
 }
 

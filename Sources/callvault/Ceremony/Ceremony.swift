@@ -11,7 +11,7 @@ import Vault
 /// The root key of a new vault, shared out among several persons on paper.
 ///
 /// Nothing of it stays on the machine: pages go to a folder that is not the vault's, and each is proven by
-/// being typed back before the vault is one.
+/// being typed back before anything may be stored.
 final class Ceremony: Sendable {
   /// `3-of-5`.
   struct Size: Sendable, Equatable {
@@ -43,6 +43,9 @@ final class Ceremony: Sendable {
     guard let resolved = resolve(folder) else {
       throw CommandFailure(.usage, "--out must be a folder that is there: \(folder)")
     }
+    guard !resolved.contains("\n") else {
+      throw CommandFailure(.usage, "--out must be a folder without a line end in its name")
+    }
     for place in places {
       // A place that does not exist yet holds nothing, and its parent is no part of it.
       let place = resolve(place) ?? place
@@ -64,50 +67,70 @@ final class Ceremony: Sendable {
   /// The page of one person, counted from 1.
   static func path(_ number: Int, in folder: String) -> String { folder + "/share-\(number).pdf" }
 
+  /// Makes the root, whose shares wait here for ``printPages()``.
   var custodian: ShareCustodian {
-    ShareCustodian(threshold: size.threshold, of: size.count) {
-      [self] (shares) throws(VaultError) in
+    ShareCustodian(threshold: size.threshold, of: size.count) { [self] shares in
       made.withLock { $0 = shares }
-      for (place, share) in shares.enumerated() {
-        do {
-          let page = SharePage(
-            share, number: place + 1, of: size, origin: origin,
-            at: Timestamp(milliseconds: SystemClock().read().milliseconds))
-          try AtomicFile.write(
-            page.encoded(), to: Self.path(place + 1, in: folder), mode: .privateFile,
-            on: LinuxFileSystem())
-        } catch {
-          throw VaultError(
-            .unavailable, during: "writing the page of a share",
-            detail: "a page cannot be written to \(folder)", cause: error)
-        }
+    }
+  }
+
+  func unfinished(_ state: UnfinishedCeremony.State) -> UnfinishedCeremony {
+    UnfinishedCeremony(state, pagesIn: folder)
+  }
+
+  /// Writes every page, durably; the vault that they open is there before.
+  ///
+  /// - Throws: ``CommandFailure`` where a page cannot be written.
+  func printPages() throws(CommandFailure) {
+    let shares = made.withLock { made in
+      defer { made = [] }
+      return made
+    }
+    for (place, share) in shares.enumerated() {
+      do {
+        let page = SharePage(
+          share, number: place + 1, of: size, origin: origin,
+          at: Timestamp(milliseconds: SystemClock().read().milliseconds))
+        try AtomicFile.write(
+          page.encoded(), to: Self.path(place + 1, in: folder), mode: .privateFile,
+          on: LinuxFileSystem())
+      } catch {
+        throw CommandFailure(
+          .internal, "a page cannot be written to \(folder): \(CommandFailure.chain(error))")
       }
     }
   }
 
   /// Has every person type their share back, and opens the ring with what was typed.
   ///
+  /// - Parameters:
+  ///   - ceremony: what the ring says of its shares.
+  ///   - pages: the folder that they lie in.
+  ///   - open: opens the ring.
+  ///   - prompt: asks the persons.
+  ///   - terminal: tells them.
+  /// - Returns: the ring, open.
   /// - Throws: ``CommandFailure`` when a share is not typed back in three attempts, or input ends.
-  func prove(
-    _ open: (ShareCustodian) throws -> KeyRing, _ prompt: SecretPrompt, _ terminal: Terminal
-  ) throws {
-    let made = made.withLock { $0 }
+  static func prove(
+    _ ceremony: ShareCeremony, pagesIn pages: String, _ open: (ShareCustodian) throws -> KeyRing,
+    _ prompt: SecretPrompt, _ terminal: Terminal
+  ) throws -> KeyRing {
     terminal.note(
-      "Pages are in \(folder). Print each, give it to its keeper, and have every keeper type it back; "
+      "Pages are in \(pages). Print each, give it to its keeper, and have every keeper type it back; "
         + "then destroy the files.")
     var typed: [Share] = []
-    for (place, share) in made.enumerated() {
-      typed.append(
-        try typedBack(share, number: place + 1, prompt, terminal))
+    for number in 1...ceremony.count {
+      typed.append(try typedBack(number, of: ceremony, prompt, terminal))
     }
+    // All lie on one polynomial; and any so many are enough.
     _ = try open(ShareCustodian(shares: typed))
-    // Any so many are enough; all of them were tried together above, and each by itself.
-    _ = try open(ShareCustodian(shares: Array(typed.suffix(size.threshold))))
-    terminal.note("All \(size.count) shares open the key ring.")
+    let ring = try open(ShareCustodian(shares: Array(typed.suffix(ceremony.threshold))))
+    terminal.note("All \(ceremony.count) shares open the key ring.")
+    return ring
   }
 
-  private func typedBack(
-    _ share: Share, number: Int, _ prompt: SecretPrompt, _ terminal: Terminal
+  private static func typedBack(
+    _ number: Int, of ceremony: ShareCeremony, _ prompt: SecretPrompt, _ terminal: Terminal
   ) throws -> Share {
     for _ in 0..<3 {
       let text = try prompt.line("Keeper \(number), type the words of your share: ")
@@ -115,16 +138,16 @@ final class Ceremony: Sendable {
         let typed = try text.withBytes { (text: RawSpan) throws(ShareError) in
           try Share(parsing: text)
         }
-        if typed.isSame(as: share) { return typed }
-        terminal.note("That is not share \(number).")
+        if typed.ceremony.identifier == ceremony.identifier, Int(typed.memberIndex) == number - 1 {
+          return typed
+        }
+        terminal.note("That is not share \(number) of this vault.")
       } catch {
         terminal.note("Not taken: \(error).")
       }
     }
     throw CommandFailure(
-      .refused,
-      "share \(number) was not typed back, so nobody knows whether it can be read; no vault was made. "
-        + "Destroy the pages in \(folder) and begin anew")
+      .refused, "share \(number) was not typed back, so nobody knows whether it can be read")
   }
 }
 

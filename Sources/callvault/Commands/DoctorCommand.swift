@@ -1,5 +1,6 @@
 import Adapters
 import Audit
+import Cryptography
 import Drivers
 import Durable
 import Encoding
@@ -40,10 +41,10 @@ enum DoctorCommand {
     certificate(layout, settings, &findings)
     space(layout, &findings)
     pieces(layout, &findings)
-    rootKey(layout, settings, keys: keys, &findings)
+    let ring = rootKey(layout, settings, keys: keys, &findings)
     for folder in settings.intake { await intake(folder, &findings) }
     if isFree {
-      await catalog(layout, &findings)
+      await catalog(layout, ring, &findings)
     } else {
       findings.append(
         Finding(
@@ -228,7 +229,7 @@ enum DoctorCommand {
     }
     do {
       let pem = try AtomicFile.read(path, limit: 1 << 20, on: LinuxFileSystem())
-      let expires = try CertificateFacts(pem: pem).expires
+      let expires = try Certificates(pem: pem).expiry()
       let days = (expires.milliseconds - SystemClock().read().milliseconds) / 86_400_000
       let remedy =
         settings.certificate == nil
@@ -315,7 +316,9 @@ enum DoctorCommand {
     }
   }
 
-  private static func catalog(_ layout: StorageLayout, _ findings: inout [Finding]) async {
+  private static func catalog(
+    _ layout: StorageLayout, _ ring: KeyRing?, _ findings: inout [Finding]
+  ) async {
     guard MachineFacts.file(layout.catalog) != nil else {
       findings.append(
         Finding(
@@ -330,6 +333,7 @@ enum DoctorCommand {
       findings.append(
         Finding(
           "catalog", .good, "whole: \(counts.calls) calls, \(counts.recordings) recordings"))
+      try await catalogKeys(catalog, ring, &findings)
     } catch {
       findings.append(
         error.code == .tampered

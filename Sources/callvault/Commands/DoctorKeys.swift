@@ -5,12 +5,14 @@ import Vault
 
 extension DoctorCommand {
   /// Who keeps the root key, whether it opens the ring, and whether it lies with what it protects.
+  ///
+  /// - Returns: the ring, where it opens.
   static func rootKey(
     _ layout: StorageLayout, _ settings: Settings, keys: String, _ findings: inout [Finding]
-  ) {
+  ) -> KeyRing? {
     libraries(&findings)
     coreDumps(&findings)
-    guard MachineFacts.file(layout.keys + "/ring") != nil else { return }
+    guard MachineFacts.file(layout.keys + "/ring") != nil else { return nil }
     let keeper: RootKeeper
     do {
       keeper = try RootKeeper(layout, settings, keys: keys)
@@ -19,7 +21,7 @@ extension DoctorCommand {
         Finding(
           "key ring", .damaged, "\(layout.keys)/ring is not what was written",
           "restore it from the last backup of `keys`; without it no recording opens"))
-      return
+      return nil
     }
     place(layout, settings, keys: keys, keeper, &findings)
     do {
@@ -28,7 +30,7 @@ extension DoctorCommand {
           keeper.kind == .shares
             ? Finding("key ring", .good, "its root key is with the keepers of its shares")
             : Finding("key ring", .red, "the root key is not there", keeper.hint))
-        return
+        return nil
       }
       findings.append(Finding("key ring", .good, "the root key opens it"))
       for trouble in ring.troubles {
@@ -44,6 +46,7 @@ extension DoctorCommand {
             "erasure", .warning, "not proven: \($0)",
             "set `anchors` below `keys` in callvault.yaml to two small volumes of their own")
         } ?? Finding("erasure", .good, "anchors lie in two places or more"))
+      return ring
     } catch {
       switch error.code {
       case .tampered:
@@ -62,7 +65,29 @@ extension DoctorCommand {
           Finding(
             "key ring", .red, "it cannot be opened: \(error.detail ?? "\(error)")", keeper.hint))
       }
+      return nil
     }
+  }
+
+  /// Keys that no ratchet gets past, and what each library sealed.
+  static func catalogKeys(
+    _ catalog: SQLiteCatalog, _ ring: KeyRing?, _ findings: inout [Finding]
+  ) async throws(VaultError) {
+    let sealed = try await catalog.sealedParts().map { parts in
+      "\(parts.count) parts by \(parts.library?.description ?? "a version that was not kept")"
+    }
+    if !sealed.isEmpty {
+      findings.append(Finding("sealed", .good, sealed.joined(separator: ", ")))
+    }
+    guard let ring else { return }
+    let stuck = try await ring.stuckKeys(in: catalog, limit: 20)
+    guard stuck.count > 0 else { return }
+    let names = stuck.rows.map { "\($0.owner.name) \($0.id)" }.joined(separator: ", ")
+    findings.append(
+      Finding(
+        "key epochs", .red,
+        "\(stuck.count) keys do not open and hang on an older epoch, so no ratchet destroys it: \(names)",
+        "bring their rows back from a backup of the catalog; what they open is lost without them"))
   }
 
   /// Whoever takes the volume must not have both.

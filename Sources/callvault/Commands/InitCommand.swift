@@ -28,6 +28,7 @@ enum InitCommand {
       .value(
         "ceremony", "M-of-N", "share the root key out among N persons, any M of whom open the vault"
       ),
+      .flag("prove", "go on with a ceremony whose shares have not all been typed back"),
       .value("out", "DIR", "where the pages of a ceremony go; not in the vault's own folders"),
       .value("pkcs11-module", "FILE", "keep the root key under a token's key: the token's library"),
       .value("pkcs11-token", "NAME", "the token's label"),
@@ -44,6 +45,10 @@ enum InitCommand {
         "callvault init --data /var/lib/callvault --ceremony 3-of-5 --out /media/stick",
         "no key on this machine: five pages, three of which open the vault"
       ),
+      (
+        "callvault init --prove --data /var/lib/callvault",
+        "the five pages are printed, and the machine went down before all were typed back"
+      ),
     ],
     discussion: [
       "Prints the log's name and its verifier key. Give the verifier key to whoever will audit you, "
@@ -54,6 +59,7 @@ enum InitCommand {
   ) { arguments, terminal in
     let root = try dataDirectory(arguments)
     let layout = StorageLayout(root: root)
+    if arguments.has("prove") { return try await prove(layout, terminal) }
     let host = try arguments.value("host") ?? machineName()
     guard isHostName(host) else {
       throw CommandFailure(
@@ -97,11 +103,14 @@ enum InitCommand {
         layout, host: host, keys: keys, rootKey: rootKey, passphraseFile: passphraseFile,
         token: token, ceremony: ceremony, anchors: anchors, copies: copies, telling: terminal)
     } catch {
-      // The place was empty, so whatever is in it now was begun here; deleting a key by itself is
-      // nothing a program should do.
-      terminal.note(
-        "What was begun in \(root) and \(keys) protects nothing yet: remove it, then run init again."
-      )
+      // Of a ceremony whose pages may be there, the error says what to do.
+      if MachineFacts.file(layout.configuration) == nil {
+        // The place was empty, so whatever is in it now was begun here; deleting a key by itself is
+        // nothing a program should do.
+        terminal.note(
+          "What was begun in \(root) and \(keys) protects nothing yet: remove it, then run init again."
+        )
+      }
       throw error
     }
   }
@@ -150,15 +159,12 @@ enum InitCommand {
       store: Unsealing.store(layout), copies: settings.keyPlaces.copyStores(),
       anchors: settings.keyPlaces.anchorStores(layout),
       at: Timestamp(milliseconds: SystemClock().read().milliseconds))
-    try ceremony?.prove(
-      { try Unsealing.open(layout, settings, with: $0) }, SecretPrompt(terminal: terminal),
-      terminal)
     let logRoot = try LogRootFile.make(rootKey, for: settings.origin, in: layout)
     // Opening it once writes the genesis of the log; closing it, log.stop.
     let opened = try await OpenedVault(root: root, lock: lock, settings: settings, ring: ring)
     do {
-      try await record(
-        custodian: ring.facts().custodian, kek: ring.facts().kekID, in: opened.log)
+      // Of shares it is said when they are proven.
+      if ceremony == nil { try await record(ring, in: opened.log) }
       try UnsealingLog.certify(with: logRoot, layout, origin: settings.origin)
       try await opened.log.publish()
       _ = try LogRootFile.certify(with: logRoot, layout)
@@ -168,9 +174,16 @@ enum InitCommand {
       throw error
     }
     await opened.close()
+    // Before the settings: there is no moment in which shares that nobody proved open a vault.
+    try ceremony?.unfinished(.printing).write(layout)
     // Last: a directory with settings is a vault, and one without is not.
     try AtomicFile.write(
       Array(settings.text.utf8), to: layout.configuration, mode: .privateFile, on: files)
+    if let ceremony {
+      try ceremony.printPages()
+      try ceremony.unfinished(.printed).write(layout)
+      try await prove(layout, settings, lock, terminal)
+    }
     let verifierKey = opened.log.verifierKey.description
     let rootVerifierKey = logRoot.verifierKey.description
     terminal.note(
@@ -194,10 +207,61 @@ enum InitCommand {
     return ExitCode.success.rawValue
   }
 
-  /// Says in the log who keeps the root key, and, of a ceremony, that its shares were proven.
-  private static func record(
-    custodian: CustodianRecord, kek: Identifier, in log: AuditLog
+  /// Goes on with a ceremony whose pages are all there.
+  private static func prove(_ layout: StorageLayout, _ terminal: Terminal) async throws -> Int32 {
+    let lock = try OwnedLock(layout)
+    guard let unfinished = try UnfinishedCeremony.read(layout) else {
+      let settings = try Settings.read(layout)
+      throw CommandFailure(.conflict, "no ceremony of \(settings.origin) is unfinished")
+    }
+    guard unfinished.state == .printed else { throw unfinished.refusal(layout) }
+    do {
+      _ = try ProcessHardening.apply()
+    } catch {
+      throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
+    }
+    let settings = try Settings.readUnproven(layout)
+    try await prove(layout, settings, lock, terminal)
+    terminal.result(
+      "\(settings.origin): every share is proven\n\nNext: callvault serve --data \(layout.root)",
+      ["origin": .string(settings.origin), "data": .string(layout.root)])
+    return ExitCode.success.rawValue
+  }
+
+  /// Has every share typed back, puts that on record, and lets the vault be one.
+  private static func prove(
+    _ layout: StorageLayout, _ settings: Settings, _ lock: OwnedLock, _ terminal: Terminal
   ) async throws {
+    guard let unfinished = try UnfinishedCeremony.read(layout),
+      let shares = try RootKeeper(layout, settings).ceremony
+    else {
+      throw CommandFailure(.damaged, "the key ring of \(layout.root) is not one of shares")
+    }
+    let ring: KeyRing
+    do {
+      ring = try Ceremony.prove(
+        shares, pagesIn: unfinished.pages, { try Unsealing.open(layout, settings, with: $0) },
+        SecretPrompt(terminal: terminal), terminal)
+    } catch {
+      terminal.note(unfinished.refusal(layout).sentence)
+      throw error
+    }
+    let opened = try await OpenedVault(
+      root: layout.root, lock: lock, settings: settings, ring: ring)
+    do {
+      try await record(ring, in: opened.log)
+      try await opened.log.publish()
+    } catch {
+      await opened.close()
+      throw error
+    }
+    await opened.close()
+    try UnfinishedCeremony.remove(layout)
+  }
+
+  /// Says in the log who keeps the root key, and, of a ceremony, that its shares were proven.
+  private static func record(_ ring: KeyRing, in log: AuditLog) async throws {
+    let (custodian, kek) = (try ring.facts().custodian, try ring.facts().kekID)
     var draft = EntryDraft(.keyCreate, .single, by: log.system, on: [log.configuration.tenant])
     draft.outcome = .success
     draft.keyID = kek
@@ -226,18 +290,23 @@ enum InitCommand {
     _ layout: StorageLayout, keys: String
   ) throws(CommandFailure) {
     guard MachineFacts.file(layout.configuration) == nil else {
+      if let unfinished = try UnfinishedCeremony.read(layout) { throw unfinished.refusal(layout) }
       throw CommandFailure(
         .conflict, "a vault exists in \(layout.root) already; nothing was changed")
     }
     guard MachineFacts.file(keys + "/root.key") == nil else {
       throw CommandFailure(
         .conflict,
-        "a root key exists in \(keys) already, which another vault needs; give another --keys")
+        "a root key exists in \(keys) already, which another vault needs; give another --keys, or remove "
+          + "it if it is of an init that did not come to its end")
     }
     guard MachineFacts.file(layout.root) != nil else { return }
     do {
       let names = try Directory.names(in: layout.root, on: LinuxFileSystem())
       guard names.allSatisfy({ $0 == "lost+found" }) else {
+        guard MachineFacts.file(layout.keys) == nil else {
+          throw CommandFailure(.usage, Settings.missing(layout))
+        }
         throw CommandFailure(
           .usage, "\(layout.root) is not empty; name a folder that is, or one that does not exist")
       }

@@ -48,6 +48,10 @@ enum KeyCommands {
     }
     let outcome = run["outcome"]?.string ?? "begun"
     guard run["state"]?.string != "failed" else {
+      for key in (run["stuck"]?.array ?? []).compactMap({ $0.object }).prefix(10) {
+        terminal.note(
+          "does not open: the key of \(key["kind"]?.string ?? "") \(key["id"]?.string ?? "")")
+      }
       throw CommandFailure(.conflict, outcome)
     }
     if let damaged = run["damaged_count"]?.integer, damaged > 0 {
@@ -89,6 +93,12 @@ enum KeyCommands {
       lines.append(
         "erasure is proven for keys made in epoch \(status["proven_from_epoch"]?.integer ?? 0) or later"
       )
+    }
+    lines.append("crypto  \(status["library"]?.string ?? "") seals; not a validated module")
+    for parts in status["sealed"]?.array?.compactMap({ $0.object }) ?? [] {
+      lines.append(
+        "sealed by \(parts["by"]?.string ?? "a version that was not kept"): "
+          + "\(parts["parts"]?.integer ?? 0) parts")
     }
     for trouble in status["troubles"]?.array?.compactMap({ $0.string }) ?? [] {
       lines.append("trouble: \(trouble)")

@@ -1,7 +1,7 @@
+import Cryptography
 import Drivers
 import Durable
 import Encoding
-import HTTP
 import Host
 import TLSClient
 import Threading
@@ -41,7 +41,7 @@ enum SinkExamination {
     guard let certificate, MachineFacts.file(certificate) != nil else { return }
     do {
       let pem = try AtomicFile.read(certificate, limit: 1 << 20, on: LinuxFileSystem())
-      let expires = try CertificateFacts(pem: pem).expires
+      let expires = try Certificates(pem: pem).expiry()
       let days = (expires.milliseconds - SystemClock().read().milliseconds) / 86_400_000
       if days < 14 {
         findings.append(

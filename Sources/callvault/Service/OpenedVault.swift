@@ -183,8 +183,15 @@ final class OwnedLock: Sendable {
 extension Settings {
   /// Reads the settings of a data directory.
   ///
-  /// - Throws: ``CommandFailure`` when there are none, or with file, line and column what is wrong.
+  /// - Throws: ``CommandFailure`` when there are none, or with file, line and column what is wrong; of a
+  ///   vault whose ceremony is not at its end, what is to be done.
   static func read(_ layout: StorageLayout) throws(CommandFailure) -> Settings {
+    if let unfinished = try UnfinishedCeremony.read(layout) { throw unfinished.refusal(layout) }
+    return try readUnproven(layout)
+  }
+
+  /// The same where shares still have to be proven.
+  static func readUnproven(_ layout: StorageLayout) throws(CommandFailure) -> Settings {
     let bytes: [UInt8]
     do {
       bytes = try AtomicFile.read(layout.configuration, limit: 1 << 20, on: LinuxFileSystem())
@@ -192,7 +199,7 @@ extension Settings {
       throw CommandFailure(
         error.code == .notFound ? .usage : .internal,
         error.code == .notFound
-          ? "there is no vault in \(layout.root); make one with: callvault init --data \(layout.root)"
+          ? missing(layout)
           : "\(layout.configuration) cannot be read: \(error)")
     }
     do {
@@ -240,6 +247,18 @@ extension Settings {
           horizon: "until the next backup; keys open there until the next ratchet (T1)"))
     }
     return places
+  }
+
+  /// Why there are no settings, and what to do.
+  static func missing(_ layout: StorageLayout) -> String {
+    if MachineFacts.file(layout.root + ".part") != nil {
+      return "a restore to \(layout.root) did not come to its end; run the same callvault restore "
+        + "again, which keeps what is whole"
+    }
+    return MachineFacts.file(layout.keys) == nil
+      ? "there is no vault in \(layout.root); make one with: callvault init --data \(layout.root)"
+      : "init did not come to its end in \(layout.root), so nothing was ever stored there: remove it, "
+        + "and the root.key and log-root.key that this init made elsewhere, then run init again"
   }
 
   func logConfiguration() throws(CommandFailure) -> LogConfiguration {

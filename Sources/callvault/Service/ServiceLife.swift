@@ -205,7 +205,7 @@ struct ServiceLife: Sendable {
       var entry = EntryDraft(.keyUnseal, .single, by: log.system, on: [settings.tenant])
       entry.outcome = .success
       _ = try await log.record(entry)
-      _ = try await log.record(UnsealingLog.joining(sealed.attempts, by: log.system))
+      try await UnsealingLog.join(sealed.attempts, of: layout, to: log)
       gate.become(open.api)
       asking.resume(returning: nil)
       return .open(open)

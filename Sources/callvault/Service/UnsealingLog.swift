@@ -14,9 +14,7 @@ import Vault
 enum UnsealingLog {
   static let folder = "unsealing"
 
-  static func layout(_ vault: StorageLayout) -> StorageLayout {
-    StorageLayout(root: vault.root + "/" + folder)
-  }
+  static func layout(_ vault: StorageLayout) -> StorageLayout { vault.unsealing }
 
   private static func keyPath(_ layout: StorageLayout) -> String { layout.root + "/key" }
 
@@ -68,12 +66,13 @@ enum UnsealingLog {
       clock: clock)
   }
 
-  /// The entry by which the vault's log takes this one's head: what it held until now cannot change unseen
-  /// from here on.
-  static func joining(_ log: AuditLog, by system: Actor) async throws -> EntryDraft {
+  /// Lets the vault's log take this one's head: what it held until now cannot change unseen from here on.
+  ///
+  /// The entry says from where to where: how many entries no joining had taken yet, and their times.
+  static func join(_ log: AuditLog, of vault: StorageLayout, to vaultLog: AuditLog) async throws {
     try await log.publish()
     let head = await log.durableHead
-    var draft = EntryDraft(.journalJoined, .single, by: system)
+    var draft = EntryDraft(.journalJoined, .single, by: vaultLog.system)
     draft.outcome = .success
     draft.digest = SHA256.hash(head.note)
     draft.length = Int64(head.note.count)
@@ -81,6 +80,37 @@ enum UnsealingLog {
       .origin: Array(log.configuration.origin.utf8),
       .key: Array(log.verifierKey.description.utf8),
     ]
-    return draft
+    let from = joinedSize(vault).flatMap { $0 <= head.size ? $0 : nil } ?? 0
+    if from < head.size {
+      draft.count = head.size - from
+      draft.first = try await time(of: from, in: log)
+      draft.last = try await time(of: head.size - 1, in: log)
+    }
+    _ = try await vaultLog.record(draft)
+    // After the entry: a crash in between joins some entries twice, and none never.
+    try AtomicFile.write(
+      Array("\(head.size)\n".utf8), to: joinedPath(vault), on: LinuxFileSystem())
+  }
+
+  private static func joinedPath(_ vault: StorageLayout) -> String {
+    layout(vault).root + "/joined"
+  }
+
+  /// How many entries were joined; nil where none were, or nobody can tell: then all are joined again.
+  private static func joinedSize(_ vault: StorageLayout) -> Int64? {
+    guard
+      let bytes = try? AtomicFile.read(joinedPath(vault), limit: 32, on: LinuxFileSystem()),
+      bytes.last == 0x0A
+    else { return nil }
+    return Int64(String(decoding: bytes.dropLast(), as: UTF8.self)).flatMap { $0 >= 0 ? $0 : nil }
+  }
+
+  private static func time(of index: Int64, in log: AuditLog) async throws -> Timestamp {
+    let page = try await log.entries(
+      matching: EntryFilter(indices: index..<index + 1), limit: 1)
+    guard let entry = page.entries.first?.entry else {
+      throw AuditError(.damaged, during: "reading an entry of the log of attempts")
+    }
+    return entry.time
   }
 }
