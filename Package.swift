@@ -48,6 +48,7 @@ let mechanisms: [Target] = [
   .target(name: "Subprocess", dependencies: ["Threading", "CLinux"]),
   .target(name: "AudioProbe", dependencies: ["Threading", "CSndfile", "CSeccomp", "CLinux"]),
   .target(name: "Tar"),
+  .target(name: "Wave"),
   .target(name: "QRCode", dependencies: ["CQREncode"]),
   .target(name: "PDF", dependencies: ["CHaru"]),
   .target(name: "Spreadsheet", dependencies: ["CXLSXWriter"]),
@@ -59,11 +60,13 @@ let domain: [Target] = [
   .target(
     name: "Vault",
     dependencies: [
-      "Audit", "Retention", "Encoding", "Threading", "Cryptography", "SecretSharing", "YAML",
+      "Audit", "Retention", "Encoding", "Threading", "Cryptography", "SecretSharing", "Wave",
+      "YAML",
     ]),
   .target(name: "Views", dependencies: ["Audit", "Encoding", "Threading", "Cryptography"]),
   .target(
-    name: "Intake", dependencies: ["Vault", "Audit", "Encoding", "Threading", "Cryptography"]),
+    name: "Intake",
+    dependencies: ["Vault", "Audit", "Retention", "Encoding", "Threading", "Cryptography"]),
   .target(name: "Failover", dependencies: ["Encoding", "Cryptography", "YAML"]),
 ]
 
@@ -199,6 +202,7 @@ let tests: [Target] = [
       "Threading",
       "Mutation",
     ], path: "Tests/AudioProbeTests"),
+  .testTarget(name: "WaveTests", dependencies: ["Wave"], path: "Tests/WaveTests"),
   .testTarget(name: "EncodingTests", dependencies: ["Encoding"], path: "Tests/EncodingTests"),
   .testTarget(
     name: "RetentionTests",
@@ -267,7 +271,7 @@ let tests: [Target] = [
     dependencies: [
       "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
       "Encoding", "PKCS11", "SecretSharing", "SIP", "Retention", "AMI", "Failover", "HTTPClient",
-      "Telephony",
+      "Telephony", "Wave",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(
     name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),

@@ -116,6 +116,11 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
         try connection.purge(row.id, at: position)
         return
       }
+      if row.kind == .excision {
+        try connection.putInPlace(row.id, at: position)
+        try connection.advance(.applied, to: position)
+        return
+      }
       let isNowLive =
         try connection.run(
           "UPDATE " + row.kind.table + " SET since = NULL WHERE id = ? AND since IS NOT NULL"
@@ -140,6 +145,8 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
         try connection.dropPendingCall(row.id)
       } else if row.kind == .patient {
         try connection.dropPendingPatient(row.id)
+      } else if row.kind == .excision {
+        try connection.dropExcision(row.id)
       } else {
         try connection.run(
           "DELETE FROM " + row.kind.table + " WHERE id = ? AND since IS NOT NULL"
@@ -274,7 +281,9 @@ extension Connection {
 
   /// Whether the row is there, pending or live.
   func contains(_ row: RowReference) throws -> Bool {
-    try first(
+    // Of one that was carried out the old key's id is left.
+    if row.kind == .excision { return try containsExcision(row.id) }
+    return try first(
       "SELECT 1 FROM " + row.kind.table + " WHERE id = ?" + row.kind.restriction, row.id.bytes
     ) { (_) throws(DatabaseError) in true } ?? false
   }
@@ -303,7 +312,7 @@ extension Connection {
           ciphertext_bytes = ciphertext_bytes + r.ciphertext_length
         FROM (SELECT plaintext_length, ciphertext_length FROM recording WHERE id = ?) AS r
         """, row.id.bytes)
-    case .patient, .link, .identity, .token, .purge, .hold, .plan: break
+    case .consent, .patient, .link, .identity, .token, .purge, .hold, .plan, .excision: break
     }
   }
 }
@@ -314,12 +323,13 @@ extension RowKind {
     switch self {
     case .call: "call"
     case .recording: "recording"
-    case .transcript, .note: "text"
+    case .transcript, .note, .consent: "text"
     case .patient: "patient"
     case .link: "patient_link"
     case .identity: "identity"
     case .token: "token"
     case .purge: "purged_call"
+    case .excision: "excision"
     case .hold: "legal_hold"
     case .plan: "purge_plan"
     }
@@ -330,6 +340,7 @@ extension RowKind {
     switch self {
     case .transcript: " AND kind = 'transcript'"
     case .note: " AND kind = 'note'"
+    case .consent: " AND kind = 'consent'"
     default: ""
     }
   }

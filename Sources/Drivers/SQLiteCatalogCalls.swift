@@ -149,7 +149,9 @@ struct CallListQuery {
       require("c." + column + " IN (" + .parameters(values.count) + ")", values.sorted())
     }
     sql =
-      "SELECT " + .listingColumns + from + conditions + " AND c.since IS NULL ORDER BY "
+      "SELECT " + .listingColumns + from + conditions
+      + " AND c.since IS NULL AND NOT EXISTS (SELECT 1 FROM incident q WHERE q.call = c.id"
+      + " AND q.closed IS NULL) ORDER BY "
       + (tokens.isEmpty ? "c.started DESC, c.id DESC" : "t.started DESC, t.call DESC") + " LIMIT ?"
     let tail = shared + [limit]
     runs = heads.map { $0 + tail }
@@ -183,7 +185,9 @@ extension Connection {
       "SELECT subject FROM call WHERE id = ? AND since IS NOT NULL", id.bytes
     ) { (row) throws(DatabaseError) in try row.identifier(0) }
     guard let subject else { return }
-    try run("DELETE FROM call_token WHERE call = ?", id.bytes)
+    for table: SQL in ["call_token", "incident"] {
+      try run("DELETE FROM " + table + " WHERE call = ?", id.bytes)
+    }
     try run("DELETE FROM call WHERE id = ?", id.bytes)
     try run(
       "DELETE FROM subject WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM call WHERE subject = ?1)",

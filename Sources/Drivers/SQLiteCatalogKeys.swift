@@ -109,7 +109,9 @@ extension SQLiteCatalog {
         for kek in keks {
           replaced += try connection.run(
             "UPDATE " + row.owner.table
-              + " SET wrapped_key = ? WHERE id = ? AND substr(wrapped_key, 3, 16) = ?",
+              + " SET wrapped_key = ?1 WHERE id = ?2 AND substr(wrapped_key, 3, 16) = ?3"
+              // A call that was sealed anew since has another key than this row's objects.
+              + " AND substr(wrapped_key, 19, 16) = substr(?1, 19, 16)",
             row.record, row.id.bytes, kek.bytes)
         }
       }
@@ -143,6 +145,15 @@ extension SQLiteCatalog {
               .conflict, during: "retiring keys",
               detail: "a live or held key still hangs on epoch \(kek.epoch)")
           }
+        }
+        let isStaged =
+          try connection.first(
+            "SELECT 1 FROM excision WHERE substr(wrapped_key, 3, 16) = ?", kek.id.bytes
+          ) { (_) throws(DatabaseError) in true } ?? false
+        guard !isStaged else {
+          throw VaultError(
+            .conflict, during: "retiring keys",
+            detail: "a call is being sealed anew under epoch \(kek.epoch)")
         }
         try connection.run(
           """
@@ -179,6 +190,11 @@ extension SQLiteCatalog {
             erased_index = ?4
           WHERE erased IS NULL AND since IS NULL AND kek = ?3
           """, time.milliseconds, Int64(provenFrom), kek.bytes, position.index)
+        try connection.run(
+          """
+          UPDATE excised_key SET erased = ?1, is_proven = ?2 > 0 AND key_epoch >= ?2
+          WHERE erased IS NULL AND kek = ?3
+          """, time.milliseconds, Int64(provenFrom), kek.bytes)
       }
       try connection.advance(.applied, to: position)
     }

@@ -101,7 +101,10 @@ extension SQLiteCatalog {
       var found: Set<BlobName> = []
       for name in names {
         let isThere = try connection.first(
-          "SELECT 1 FROM recording WHERE blob = ?", name.description
+          """
+          SELECT 1 FROM recording WHERE blob = ?1 UNION ALL
+          SELECT 1 FROM excision_part WHERE blob = ?1
+          """, name.description
         ) { (_) throws(DatabaseError) in true }
         if isThere != nil { found.insert(name) }
       }
@@ -119,10 +122,10 @@ extension SQLiteCatalog {
         throw VaultError(.conflict, during: "storing a text", existing: existing)
       }
       try connection.run(
-        "INSERT INTO text (since, " + .textColumns + ", sealed) VALUES (" + .parameters(12) + ")",
+        "INSERT INTO text (since, " + .textColumns + ", sealed) VALUES (" + .parameters(13) + ")",
         size, text.id.bytes, text.call.bytes, text.kind.rawValue, text.version,
         text.stored.milliseconds, text.author.bytes, text.keyID.bytes, text.length,
-        text.digest.bytes, text.sealedBy?.description, text.sealed)
+        text.digest.bytes, text.sealedBy?.description, text.generation, text.sealed)
     }
   }
 

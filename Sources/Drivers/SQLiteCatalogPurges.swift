@@ -153,6 +153,7 @@ extension Connection {
         SELECT 1 FROM recording WHERE call = ?1 AND since IS NOT NULL
         UNION ALL SELECT 1 FROM text WHERE call = ?1 AND since IS NOT NULL
         UNION ALL SELECT 1 FROM patient_link WHERE call = ?1 AND since IS NOT NULL
+        UNION ALL SELECT 1 FROM excision WHERE call = ?1 AND since IS NOT NULL
         UNION ALL SELECT 1 FROM purged_call WHERE id = ?1
         """, purge.call.bytes
       ) { (_) throws(DatabaseError) in true } ?? false
@@ -216,7 +217,7 @@ extension Connection {
       UNION SELECT id, patient FROM ended_link WHERE call = ?1
       """, call.bytes)
     for table: SQL in [
-      "patient_link", "ended_link", "call_token", "recording", "text", "call_facts",
+      "patient_link", "ended_link", "call_token", "incident", "recording", "text", "call_facts",
     ] {
       try run("DELETE FROM " + table + " WHERE call = ?", call.bytes)
     }

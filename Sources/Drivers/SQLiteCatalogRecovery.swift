@@ -53,8 +53,8 @@ extension SQLiteCatalog {
         "UPDATE ended_link SET earlier_log = ? WHERE earlier_log IS NULL", number)
       // The new log announces which are in force, as a first log does.
       try connection.run(
-        "DELETE FROM fact WHERE name IN (?, ?)", CatalogFact.accessPolicy.rawValue,
-        CatalogFact.retentionSchedule.rawValue)
+        "DELETE FROM fact WHERE name IN (?, ?, ?)", CatalogFact.accessPolicy.rawValue,
+        CatalogFact.retentionSchedule.rawValue, CatalogFact.consentPolicy.rawValue)
       if let time {
         try connection.run(
           "UPDATE token SET revoked = ? WHERE revoked IS NULL", time.milliseconds)

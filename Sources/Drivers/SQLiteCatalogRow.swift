@@ -77,14 +77,15 @@ extension Row {
       location: try optionalText(7), callExtension: try optionalText(8),
       keyID: try identifier(9), wrappedKey: try blob(10), keyEpoch: try epoch(18),
       details: try blob(11),
-      detailsGeneration: try int(12), sealedBy: try library(19), recordingNumbers: try int(13))
+      detailsGeneration: try int(12), sealedBy: try library(19), recordingNumbers: try int(13),
+      isQuarantined: try integer(20) == 1)
   }
 
   /// The columns of ``SQL/listingColumns``: those of a call, then what there is of it.
   func listing() throws(DatabaseError) -> CallListing {
     CallListing(
-      call: try call(), recordings: try int(20), transcripts: try int(21), notes: try int(22),
-      durationMilliseconds: try optionalInteger(23))
+      call: try call(), recordings: try int(21), transcripts: try int(22), notes: try int(23),
+      durationMilliseconds: try optionalInteger(24))
   }
 
   /// The columns of ``SQL/recordingColumns``.
@@ -107,8 +108,9 @@ extension Row {
   func textRow() throws(DatabaseError) -> TextRow {
     TextRow(
       id: try identifier(0), call: try identifier(1),
-      kind: try value(2, TextRow.Kind.init(rawValue:)), version: try int(3), stored: try time(4),
-      author: try identifier(5), keyID: try identifier(6), sealed: try blob(10),
+      kind: try value(2, TextRow.Kind.init(rawValue:)), version: try int(3),
+      generation: try int(10), stored: try time(4),
+      author: try identifier(5), keyID: try identifier(6), sealed: try blob(11),
       length: try integer(7), digest: try digest(8), sealedBy: try library(9))
   }
 
@@ -141,7 +143,8 @@ extension SQL {
     """
     c.id, c.subject, c.created, c.started, c.started_offset, c.direction, c.source, c.location,
     c.extension, c.key_id, c.wrapped_key, c.details, c.details_generation, c.recording_numbers,
-    s.wrapped_key, l.id, l.patient, p.wrapped_key, c.key_epoch, c.sealed_by
+    s.wrapped_key, l.id, l.patient, p.wrapped_key, c.key_epoch, c.sealed_by,
+    EXISTS (SELECT 1 FROM incident i WHERE i.call = c.id AND i.closed IS NULL)
     """
   }
 
@@ -174,7 +177,7 @@ extension SQL {
   }
 
   static var textColumns: SQL {
-    "id, call, kind, version, stored, author, key_id, length, digest, sealed_by"
+    "id, call, kind, version, stored, author, key_id, length, digest, sealed_by, generation"
   }
 
   static var identityColumns: SQL { "id, kind, name, created" }

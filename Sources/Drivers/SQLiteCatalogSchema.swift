@@ -10,7 +10,7 @@ enum SQLiteCatalogSchema {
 
   /// Each step makes the version after its place.
   static let steps: [SQL] = [
-    version1, version2, endedLinks, earlierLogs, keyEpochs, retention, sealingLibraries,
+    version1, version2, endedLinks, earlierLogs, keyEpochs, retention, sealingLibraries, quarantine,
   ]
 
   private static let version1: SQL = """
@@ -320,6 +320,69 @@ enum SQLiteCatalogSchema {
     CREATE INDEX call_by_library ON call (sealed_by);
     CREATE INDEX recording_by_library ON recording (sealed_by);
     CREATE INDEX text_by_library ON text (sealed_by);
+    """
+
+  /// Incidents, and calls that are sealed anew because a span of them was excised.
+  private static let quarantine: SQL = """
+    ALTER TABLE text ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+
+    CREATE TABLE incident (
+      id BLOB NOT NULL PRIMARY KEY,
+      since INTEGER,
+      call BLOB NOT NULL REFERENCES call (id),
+      reason TEXT NOT NULL,
+      opened INTEGER NOT NULL,
+      due INTEGER,
+      version INTEGER,
+      spans BLOB NOT NULL,
+      closed INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX incident_by_call ON incident (call);
+    CREATE INDEX incident_open ON incident (call) WHERE closed IS NULL;
+    CREATE INDEX incident_unannounced ON incident (since) WHERE since IS NOT NULL;
+
+    CREATE TABLE excision (
+      id BLOB NOT NULL PRIMARY KEY,
+      since INTEGER,
+      call BLOB NOT NULL REFERENCES call (id),
+      recording BLOB NOT NULL,
+      begun INTEGER NOT NULL,
+      old_key_id BLOB NOT NULL,
+      old_key_epoch INTEGER NOT NULL,
+      key_id BLOB NOT NULL,
+      wrapped_key BLOB NOT NULL,
+      key_epoch INTEGER NOT NULL,
+      details BLOB NOT NULL,
+      details_generation INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX excision_by_call ON excision (call);
+    CREATE INDEX excision_pending ON excision (since) WHERE since IS NOT NULL;
+
+    CREATE TABLE excision_part (
+      excision BLOB NOT NULL REFERENCES excision (id),
+      id BLOB NOT NULL,
+      generation INTEGER NOT NULL,
+      blob TEXT,
+      sealed BLOB,
+      plaintext_length INTEGER NOT NULL,
+      ciphertext_length INTEGER NOT NULL,
+      digest BLOB NOT NULL,
+      PRIMARY KEY (excision, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX excision_part_by_blob ON excision_part (blob) WHERE blob IS NOT NULL;
+
+    CREATE TABLE excised_key (
+      key_id BLOB NOT NULL PRIMARY KEY,
+      excision BLOB NOT NULL UNIQUE,
+      call BLOB NOT NULL,
+      key_epoch INTEGER NOT NULL,
+      kek BLOB NOT NULL,
+      excised INTEGER NOT NULL,
+      blobs TEXT NOT NULL,
+      erased INTEGER,
+      is_proven INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX excised_key_waiting ON excised_key (key_id) WHERE erased IS NULL;
     """
 
   /// Brings a file to the present version in one transaction.

@@ -27,11 +27,14 @@ public enum CallDescription {
       throw IntakeError(.refused(.name), during: "reading the name of a recording")
     }
     func party(_ text: String?) -> String? { text.flatMap { $0.isEmpty ? nil : $0 } }
-    return NewCall(
+    var call = NewCall(
       source: source, sourceID: sourceID, started: started,
       direction: sidecar?.direction ?? parsed?.direction,
       from: sidecar?.from ?? party(parsed?.from), to: sidecar?.to ?? party(parsed?.to),
       callExtension: sidecar?.callExtension ?? parsed?.callExtension, agent: sidecar?.agent,
       location: sidecar?.location ?? location)
+    call.pauses = sidecar?.pauses ?? []
+    call.consent = sidecar?.consent ?? []
+    return call
   }
 }

@@ -213,6 +213,14 @@ public actor Intake {
       return try await vault.createCall(call, as: caller).call
     } catch {
       guard error.code == .conflict, let existing = error.existing else { throw error }
+      // A stop may have come between the call and what was said of it.
+      for record in call.consent {
+        do throws(VaultError) {
+          _ = try await vault.recordConsent(record, of: existing, as: caller)
+        } catch {
+          guard error.code == .conflict else { throw error }
+        }
+      }
       return existing
     }
   }

@@ -1,5 +1,6 @@
 public import Cryptography
 public import Encoding
+public import Retention
 public import Vault
 
 /// What a phone system says of a recording in a file beside it, `NAME.json` beside `NAME`.
@@ -19,10 +20,14 @@ public struct Sidecar: Sendable, Equatable {
   public var agent: String?
   public var location: String?
   public var digest: SHA256Digest?
+  /// Where the phone system paused or muted the recording.
+  public var pauses: [TimeSpan]
+  /// Who agreed to it.
+  public var consent: [ConsentRecord]
 
   private static let members = [
     "v", "source_id", "started", "direction", "from", "to", "extension", "agent", "location",
-    "sha256",
+    "sha256", "pauses", "consent",
   ]
 
   /// Reads a sidecar: one JSON object, no member twice, none that is not known, none of another type.
@@ -33,7 +38,7 @@ public struct Sidecar: Sendable, Equatable {
     let value: JSONValue
     do {
       value = try JSONValue(
-        parsing: bytes, limits: JSONLimits(byteCount: Self.byteLimit, depth: 2))
+        parsing: bytes, limits: JSONLimits(byteCount: Self.byteLimit, depth: 4))
     } catch {
       throw IntakeError(.malformed, during: "reading a sidecar", cause: error)
     }
@@ -63,5 +68,19 @@ public struct Sidecar: Sendable, Equatable {
     agent = try text("agent")
     location = try text("location")
     digest = try parsed("sha256") { SHA256Digest(hex: $0) }
+    guard let pauses = CallDetails.pauses(object["pauses"]) else { throw malformed }
+    self.pauses = pauses
+    consent = []
+    if let value = object["consent"] {
+      guard case .array(let items) = value else { throw malformed }
+      for case let item in items {
+        guard case .object(let record) = item else { throw malformed }
+        do throws(ConsentRecordError) {
+          consent.append(try ConsentRecord(record))
+        } catch {
+          throw IntakeError(.malformed, during: "reading a sidecar", cause: error)
+        }
+      }
+    }
   }
 }

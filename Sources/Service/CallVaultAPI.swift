@@ -45,7 +45,8 @@ public final class CallVaultAPI: Handler {
     clock = ContinuousClock()
     table = RouteTable(
       routes: CallRoutes(vault: vault).routes + RecordingRoutes(vault: vault).routes
-        + TextRoutes(vault: vault).routes + AuditRoutes(vault: vault, log: auditLog).routes
+        + TextRoutes(vault: vault).routes + ConsentRoutes(vault: vault).routes
+        + IncidentRoutes(vault: vault).routes + AuditRoutes(vault: vault, log: auditLog).routes
         + FHIRRoutes(vault: vault, log: auditLog).routes
         + EvidenceRoutes(vault: vault, log: auditLog, anchors: anchors).routes
         + TokenRoutes(vault: vault).routes + SealRoutes(vault: vault, seal: seal).routes

@@ -17,6 +17,8 @@ public final class Vault: Sendable {
   public let configuration: VaultConfiguration
   public let policy: AccessPolicy
   public let retention: RetentionSchedule
+  /// Whose consent a recording needs; nil: nothing is asked for.
+  public let consent: ConsentPolicy?
   public let counters = VaultCounters()
   /// What this start found and put right.
   public let reconciliation: Reconciliation
@@ -49,6 +51,7 @@ public final class Vault: Sendable {
   ///   - configuration: the practice and its bounds.
   ///   - policy: who may do what. A change since the last start is an entry.
   ///   - retention: how long things are kept. A change since the last start is an entry.
+  ///   - consent: whose consent a recording needs. A change since the last start is an entry.
   ///   - catalog: bound to `log` for ever by the first entry.
   ///   - blobs: holds ciphertext.
   ///   - log: open, of the same tenant.
@@ -60,20 +63,24 @@ public final class Vault: Sendable {
   /// - Throws: ``VaultError/Code/behindLog`` or ``VaultError/Code/tampered`` when catalog and log do not belong together.
   public static func open(
     _ configuration: VaultConfiguration, policy: AccessPolicy, retention: RetentionSchedule,
-    catalog: any Catalog, blobs: any BlobStore, log: AuditLog, keys: KeyRing,
+    consent: ConsentPolicy? = nil, catalog: any Catalog, blobs: any BlobStore, log: AuditLog,
+    keys: KeyRing,
     inspector: any AudioInspector, clock: any WallClock, keyStorage: KeyStorage = KeyStorage()
   ) async throws(VaultError) -> Vault {
     let bare = Vault(
-      configuration, policy, retention, catalog, blobs, log, keys, inspector, clock, keyStorage,
+      configuration, policy, retention, consent, catalog, blobs, log, keys, inspector, clock,
+      keyStorage,
       Reconciliation())
     try await bare.bindTenant()
     let found = try await bare.reconcile()
     let vault = Vault(
-      configuration, policy, retention, catalog, blobs, log, keys, inspector, clock, keyStorage,
+      configuration, policy, retention, consent, catalog, blobs, log, keys, inspector, clock,
+      keyStorage,
       found)
     vault.counters.count(.presumedDisclosed, by: Int64(found.presumedDisclosed))
     try await vault.announce(policy.hash, as: .accessPolicy)
     try await vault.announce(retention.hash, as: .retentionSchedule)
+    if let consent { try await vault.announce(consent.hash, as: .consentPolicy) }
     try await vault.adoptPolicy()
     try await vault.watchBackups()
     return vault
@@ -81,13 +88,15 @@ public final class Vault: Sendable {
 
   private init(
     _ configuration: VaultConfiguration, _ policy: AccessPolicy, _ retention: RetentionSchedule,
-    _ catalog: any Catalog, _ blobs: any BlobStore, _ log: AuditLog, _ keys: KeyRing,
+    _ consent: ConsentPolicy?, _ catalog: any Catalog, _ blobs: any BlobStore, _ log: AuditLog,
+    _ keys: KeyRing,
     _ inspector: any AudioInspector, _ clock: any WallClock, _ keyStorage: KeyStorage,
     _ reconciliation: Reconciliation
   ) {
     self.configuration = configuration
     self.policy = policy
     self.retention = retention
+    self.consent = consent
     self.catalog = catalog
     self.blobs = blobs
     self.log = log
@@ -123,6 +132,13 @@ public final class Vault: Sendable {
       group.addTask {
         await self.repeatedly(every: .seconds(1)) {
           await self.attempt(.keys) { () throws(VaultError) in try await self.keepKeys() }
+        }
+      }
+      group.addTask {
+        await self.repeatedly(every: .seconds(60)) {
+          await self.attempt(.keys) { () throws(VaultError) in
+            _ = try await self.startRatchetIfExcised()
+          }
         }
       }
       group.addTask {
@@ -268,6 +284,8 @@ public struct VaultConfiguration: Sendable {
   /// Where numbers are dialled when a call names no location that is configured.
   public var country: PhoneNumber.Country?
   public var locations: [String: Location]
+  /// Where calls are taken that name no location with a state; nil: unknown, so the strictest rule.
+  public var state: USState?
   /// The user id of whoever ran `init`: the administrator by peer credentials.
   public var administrator: UInt32?
   /// The largest recording taken, in bytes as sent.

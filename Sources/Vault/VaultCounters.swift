@@ -14,6 +14,11 @@ public final class VaultCounters: Sendable {
     case transcriptsOpened = "transcripts_opened"
     case notesStored = "notes_stored"
     case notesOpened = "notes_opened"
+    case consentsRecorded = "consents_recorded"
+    case incidentsOpened = "incidents_opened"
+    case incidentsClosed = "incidents_closed"
+    case cardNumbersFound = "card_numbers_found"
+    case spansExcised = "spans_excised"
     case searches
     case callsPurged = "calls_purged"
     case clockAlarms = "clock_alarms"

@@ -25,6 +25,8 @@ public struct VaultHealth: Sendable {
   public let isBackupOld: Bool
   /// How far the pass over all objects has come; nil before the first.
   public let scrub: ScrubState?
+  /// Incidents that are open; nil if the catalog does not answer.
+  public let incidents: IncidentCounts?
   /// Why our clock is not believed for retention; nil: it is, or nothing asked.
   public let clockAlarm: ClockAlarm?
 
@@ -44,6 +46,10 @@ public struct VaultHealth: Sendable {
     }
     if let scrub, !scrub.damaged.isEmpty {
       alarms.append("\(scrub.damaged.count) objects are damaged and have no second copy")
+    }
+    if let overdue = incidents?.overdue, overdue > 0 {
+      alarms.append(
+        "\(overdue) incidents of card data are open beyond their time: callvault incident list")
     }
     if let clockAlarm { alarms.append("nothing is purged: \(clockAlarm.sentence)") }
     return alarms
@@ -78,10 +84,12 @@ extension Vault {
     var storageFailure: VaultError?
     var backup: BackupAge?
     var scrub: ScrubState?
+    var incidents: IncidentCounts?
     do throws(VaultError) {
       counts = try await catalog.counts()
       backup = try await backupAge()
       scrub = try await scrubState()
+      incidents = try await catalog.incidentCounts(at: now)
     } catch {
       catalogFailure = error
     }
@@ -97,7 +105,7 @@ extension Vault {
       reconciliation: reconciliation, upkeepFailures: upkeepFailures.withLock { $0 },
       backupAge: backup, backupSeconds: age,
       isBackupOld: .seconds(age) > maintenanceSettings.withLock { $0.backupLimit }, scrub: scrub,
-      clockAlarm: retentionWork.withLock { $0.alarm })
+      incidents: incidents, clockAlarm: retentionWork.withLock { $0.alarm })
   }
 
   /// What has ended the log or the catalog for this process; nil while there is nothing.

@@ -11,6 +11,7 @@ public typealias CatalogDriver = any Catalog & SubjectLedger
 public enum CatalogConformance {
   public static var cases: [ConformanceCase<CatalogDriver>] {
     positions + pending + calls + lists + recordings + texts + patients + retention + access + keys
+      + quarantine
   }
 
   /// Throws the expected code, or fails the test.

@@ -63,7 +63,8 @@ def listed(start):
 ACTIONS = listed("3.1. Actions:")
 assert len(ACTIONS) > 60, ACTIONS
 # Those that are a read or a disclosure by how many subjects they have and what became of them.
-SHAPED = {"recording.opened", "recording.playback", "transcript.opened", "note.opened", "call.opened",
+SHAPED = {"recording.opened", "recording.playback", "transcript.opened", "note.opened",
+          "consent.opened", "call.opened",
           "recording.exported", "transcript.exported", "disclosure", "access.request.fulfilled"}
 person, session = str(uuid.uuid4()), str(uuid.uuid4())
 

@@ -41,6 +41,8 @@ struct OpenAPIDescription {
         routes: CallRoutes(vault: service.vault).routes
           + RecordingRoutes(vault: service.vault).routes
           + TextRoutes(vault: service.vault).routes
+          + ConsentRoutes(vault: service.vault).routes
+          + IncidentRoutes(vault: service.vault).routes
           + AuditRoutes(vault: service.vault, log: service.log).routes
           + FHIRRoutes(vault: service.vault, log: service.log).routes
           + EvidenceRoutes(vault: service.vault, log: service.log).routes

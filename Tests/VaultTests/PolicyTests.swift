@@ -22,6 +22,14 @@ enum PolicyFiles {
     try RetentionSchedule(parsing: bytes("retention.yaml"), file: "retention.yaml")
   }
 
+  /// The shipped policy, or one that keeps calls without consent from everybody.
+  static func consent(strict: Bool) throws -> ConsentPolicy {
+    let text = String(decoding: try bytes("consent.yaml"), as: UTF8.self)
+      .replacingOccurrences(
+        of: "missing: note", with: strict ? "missing: quarantine" : "missing: note")
+    return try ConsentPolicy(parsing: Array(text.utf8), file: "consent.yaml")
+  }
+
   /// The file with one text replaced by another, and where the replaced text begins.
   static func altered(
     _ name: String, _ old: String, _ new: String
@@ -40,11 +48,12 @@ enum PolicyFiles {
   static let granted: [Role: Set<Right>] = [
     .clinician: [
       .listCalls, .readDetails, .openRecording, .playRecording, .readTranscript, .readNote,
-      .storeNote, .createSubject, .linkSubject,
+      .storeNote, .storeConsent, .readConsent, .createSubject, .linkSubject,
     ],
     .privacyOfficer: [
       .listCalls, .readDetails, .openRecording, .playRecording, .readCiphertext, .exportKey,
-      .readTranscript, .readNote, .storeNote, .listTokens, .readAudit,
+      .readTranscript, .readNote, .storeNote, .storeConsent, .readConsent, .reviewIncidents,
+      .exciseRecording, .listTokens, .readAudit,
       .readOpenings, .createSubject, .linkSubject, .proveSubject, .planRetention,
       .approveRetention, .manageHolds,
     ],
@@ -79,13 +88,14 @@ enum PolicyFiles {
   @Test func aServiceHasExactlyItsScopes() throws {
     let policy = try PolicyFiles.access()
     let write = try #require(Scope("recordings:write"))
-    #expect(policy.rights(of: .service, with: [write]) == [.createCall, .storeRecording])
+    #expect(
+      policy.rights(of: .service, with: [write]) == [.createCall, .storeRecording, .storeConsent])
     let read = try #require(Scope("recordings:read"))
     #expect(policy.rights(of: .service, with: [read]).isEmpty)
     #expect(policy.rights(of: .service, with: []).isEmpty)
     // A scope narrows a role and never widens it.
     #expect(policy.rights(of: .clinician, with: [read]) == [.openRecording, .playRecording])
-    #expect(policy.rights(of: .clinician, with: [write]).isEmpty)
+    #expect(policy.rights(of: .clinician, with: [write]) == [.storeConsent])
   }
 
   @Test func contentNeedsAReasonThatTheRoleMayGive() throws {

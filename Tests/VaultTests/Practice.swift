@@ -53,7 +53,7 @@ final class Practice: Sendable {
     vault = try await Vault.open(
       configuration ?? VaultConfiguration(tenant: tenant, administrator: 1000),
       policy: try PolicyFiles.access(), retention: try retention ?? PolicyFiles.retention(),
-      catalog: catalog,
+      consent: home.consent, catalog: catalog,
       blobs: blobs, log: log, keys: keys, inspector: inspector, clock: clock,
       keyStorage: home.storage)
     self.home = home
@@ -90,16 +90,20 @@ final class Practice: Sendable {
   }
 
   /// The same folder after a stop without warning.
-  func restarted() async throws -> Practice {
-    try await reopened(folder, home)
+  func restarted(
+    objectsOn files: any FileSystem = LinuxFileSystem()
+  ) async throws -> Practice {
+    try await reopened(folder, home, objectsOn: files)
   }
 
   /// A folder of this practice, wherever it was copied, with its keys.
-  func reopened(_ folder: URL, _ home: KeyHome) async throws -> Practice {
+  func reopened(
+    _ folder: URL, _ home: KeyHome, objectsOn files: any FileSystem = LinuxFileSystem()
+  ) async throws -> Practice {
     try await Practice(
       folder: folder, tenant: tenant, custodian: custodian, ring: ring,
-      configuration: vault.configuration, inspector: inspector, home: home, clock: clock,
-      retention: vault.retention)
+      configuration: vault.configuration, inspector: inspector, objectsOn: files, home: home,
+      clock: clock, retention: vault.retention)
   }
 
   func remove() {
@@ -196,6 +200,8 @@ struct KeyHome: Sendable {
   var copies: [any KeyRingStore] = []
   var anchors: [any RingAnchorStore] = []
   var storage = KeyStorage()
+  /// Whose consent a recording needs.
+  var consent: ConsentPolicy?
 }
 
 /// A key file that is no file.

@@ -56,6 +56,14 @@ public enum Action: String, CaseIterable, Sendable {
 
   case intakeQuarantined = "intake.quarantined"
 
+  case consentRecorded = "consent.recorded"
+  case consentRevoked = "consent.revoked"
+  case consentOpened = "consent.opened"
+
+  case incidentOpened = "incident.opened"
+  case incidentListed = "incident.listed"
+  case incidentClosed = "incident.closed"
+
   case search
 
   case subjectCreated = "subject.created"

@@ -44,6 +44,7 @@ public enum Reason: String, CaseIterable, Sendable {
   case outOfScope = "out-of-scope"
   case purposeMissing = "purpose-missing"
   case purposeRefused = "purpose-refused"
+  case quarantined
   case rateLimited = "rate-limited"
   case roleLacksRight = "role-lacks-right"
   case sealed
@@ -96,6 +97,8 @@ public enum EntryFlag: String, CaseIterable, Sendable, Comparable {
   case carried
   /// Key material left the program.
   case keyMaterial = "key-material"
+  /// What was touched is in quarantine, and whoever touched it may.
+  case quarantined
   /// Written at start for what a crash interrupted.
   case recovered
   /// Of the genesis of a log that a recovery began.

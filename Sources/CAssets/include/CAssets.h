@@ -13,6 +13,7 @@ struct callvault_asset callvault_access_yaml(void);
 struct callvault_asset callvault_retention_yaml(void);
 struct callvault_asset callvault_routing_yaml(void);
 struct callvault_asset callvault_failover_openapi_json(void);
+struct callvault_asset callvault_consent_yaml(void);
 struct callvault_asset callvault_verify_py(void);
 struct callvault_asset callvault_verify_html(void);
 struct callvault_asset callvault_verify_md(void);

@@ -2,6 +2,7 @@ import Audit
 import Cryptography
 import Encoding
 import HTTP
+import Retention
 import Vault
 
 /// Calls: registering one, finding some, looking at one.
@@ -78,6 +79,7 @@ struct CallRoutes: Sendable {
 extension NewCall {
   static let members = [
     "source", "source_id", "started", "direction", "from", "to", "extension", "agent", "location",
+    "pauses", "consent",
   ]
 
   /// Reads a body of ``members``.
@@ -92,6 +94,22 @@ extension NewCall {
       callExtension: try fields.text("extension", limit: Limits.callExtension),
       agent: try fields.text("agent", limit: Limits.agent),
       location: try fields.text("location", limit: Limits.location))
+    guard let pauses = CallDetails.pauses(fields.value("pauses")) else {
+      throw ProblemDetail(
+        .unprocessable,
+        "`pauses` must be an array of at most \(Limits.pauses) spans `from_ms`, `to_ms`.")
+    }
+    self.pauses = pauses
+    for item in try fields.array("consent", limit: Limits.consent) ?? [] {
+      guard case .object(let object) = item else {
+        throw ProblemDetail(.unprocessable, "`consent` must be an array of objects.")
+      }
+      do throws(ConsentRecordError) {
+        consent.append(try ConsentRecord(object))
+      } catch {
+        throw ProblemDetail(.unprocessable, "`consent` cannot be taken: \(error.detail).")
+      }
+    }
   }
 }
 
@@ -120,6 +138,7 @@ extension CallDetails {
     if let from { object["from"] = .string(from) }
     if let to { object["to"] = .string(to) }
     if let agent { object["agent"] = .string(agent) }
+    if !pauses.isEmpty { object["pauses"] = Self.json(pauses) }
     return object
   }
 }

@@ -106,6 +106,17 @@ struct HealthRoutes: Sendable {
         "callvault_scrub_pass_timestamp_seconds", "When all objects had been looked at last.",
         Double(pass.milliseconds) / 1000)
     }
+    if let incidents = health.incidents {
+      metrics.declare(
+        "callvault_incidents_open", .gauge, help: "Calls kept in quarantine, by reason.")
+      metrics.set(
+        "callvault_incidents_open", [("reason", "card-data")], to: Double(incidents.cardData))
+      metrics.set(
+        "callvault_incidents_open", [("reason", "consent")], to: Double(incidents.consent))
+      gauge(
+        "callvault_incidents_overdue", "Incidents that are open beyond their time.",
+        Double(incidents.overdue))
+    }
     await measureAnchors()
     for (number, intake) in intakes.enumerated() {
       intake.measure(into: metrics, number: number + 1)

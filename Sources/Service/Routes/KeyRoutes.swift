@@ -47,6 +47,8 @@ extension KeyStatus {
       "troubles": .array(
         troubles.map { .string("\($0.place): \($0.error.detail ?? "\($0.error)")") }),
     ]
+    object["excised"] = .integer(Int64(excised))
+    if let ratchetDue { object["ratchet_due"] = .string(ratchetDue.rfc3339) }
     object["library"] = .string(SealingLibrary.current.description)
     object["sealed"] = .array(
       sealed.map { parts in

@@ -75,7 +75,7 @@ struct TextRoutes: Sendable {
 
 extension TextReceipt {
   // `kind` is what the id is called in the answer.
-  fileprivate func json(named kind: String) -> JSONObject {
+  func json(named kind: String) -> JSONObject {
     var object = JSONObject()
     object["call"] = .string(call.description)
     object[kind] = .string(id.description)

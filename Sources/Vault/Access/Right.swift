@@ -30,6 +30,14 @@ public enum Right: String, CaseIterable, Sendable {
   case createSubject = "subject.create"
   /// Say that a call is a patient's.
   case linkSubject = "subject.link"
+  /// Say how a party of a call gave consent to its recording, or took it back.
+  case storeConsent = "consent.store"
+  /// Who gave consent, and how.
+  case readConsent = "consent.read"
+  /// See why calls are in quarantine, open what is there, and end it.
+  case reviewIncidents = "incident.review"
+  /// Take a span out of a recording for ever.
+  case exciseRecording = "recording.excise"
   /// Which entries of the log are about a patient, with proofs.
   case proveSubject = "subject.prove"
   case readMetrics = "metrics.read"
@@ -52,10 +60,11 @@ public enum Right: String, CaseIterable, Sendable {
   public var isContent: Bool {
     switch self {
     case .readDetails, .openRecording, .playRecording, .exportKey, .readTranscript, .readNote,
-      .readOpenings, .proveSubject:
+      .readOpenings, .proveSubject, .readConsent, .reviewIncidents:
       true
     case .createCall, .listCalls, .storeRecording, .readCiphertext, .storeTranscript, .storeNote,
       .createToken, .listTokens, .revokeToken, .readAudit, .createSubject, .linkSubject,
+      .storeConsent, .exciseRecording,
       .readMetrics, .seal, .manageKeys, .runMaintenance, .planRetention, .approveRetention,
       .runRetention, .manageHolds:
       false
@@ -65,5 +74,5 @@ public enum Right: String, CaseIterable, Sendable {
   /// Whether a caller must say why.
   ///
   /// Content always; and a note, which only a person on a case writes.
-  public var needsPurpose: Bool { isContent || self == .storeNote }
+  public var needsPurpose: Bool { isContent || self == .storeNote || self == .exciseRecording }
 }

@@ -1,4 +1,5 @@
 public import Encoding
+public import Retention
 
 /// A call as its source describes it, before the vault knows it.
 public struct NewCall: Sendable, Equatable {
@@ -10,6 +11,9 @@ public struct NewCall: Sendable, Equatable {
     public static let callExtension = 32
     public static let agent = 256
     public static let location = 64
+    /// Pauses, and records of consent, that come with a call.
+    public static let pauses = 100
+    public static let consent = 16
   }
 
   /// The phone system, by the name the practice gave it.
@@ -27,6 +31,10 @@ public struct NewCall: Sendable, Equatable {
   public var callExtension: String?
   public var agent: String?
   public var location: String?
+  /// Where the source says that it paused or muted the recording, in order.
+  public var pauses: [TimeSpan] = []
+  /// Who agreed to the recording, as the source knows it.
+  public var consent: [ConsentRecord] = []
 
   public init(
     source: String, sourceID: String, started: OffsetTime? = nil, direction: Direction? = nil,
@@ -55,6 +63,18 @@ public struct NewCall: Sendable, Equatable {
     try Self.check(callExtension, named: "extension", limit: Limits.callExtension)
     try Self.check(agent, named: "agent", limit: Limits.agent)
     try Self.check(location, named: "location", limit: Limits.location)
+    guard pauses.count <= Limits.pauses,
+      zip(pauses, pauses.dropFirst()).allSatisfy({ $0.from <= $1.from })
+    else {
+      throw VaultError(
+        .invalid, during: "checking a call",
+        detail: "`pauses` are at most \(Limits.pauses), in order of `from_ms`")
+    }
+    guard consent.count <= Limits.consent else {
+      throw VaultError(
+        .invalid, during: "checking a call",
+        detail: "`consent` has more than \(Limits.consent) records")
+    }
   }
 
   private static func check(_ text: String?, named field: String, limit: Int) throws(VaultError) {
@@ -83,6 +103,8 @@ public struct CallDetails: Sendable, Equatable {
   public let from: String?
   public let to: String?
   public let agent: String?
+  /// Where the source paused the recording.
+  public var pauses: [TimeSpan] = []
 }
 
 extension CallDetails {
@@ -91,6 +113,7 @@ extension CallDetails {
     var members: [(String, JSONValue)] = []
     if let agent { members.append(("agent", .string(agent))) }
     if let from { members.append(("from", .string(from))) }
+    if !pauses.isEmpty { members.append(("pauses", Self.json(pauses))) }
     members.append(("source_id", .string(sourceID)))
     if let to { members.append(("to", .string(to))) }
     members.append(("v", .integer(1)))
@@ -114,7 +137,30 @@ extension CallDetails {
       default: throw damaged
       }
     }
+    guard let pauses = Self.pauses(object["pauses"]) else { throw damaged }
     self.init(
-      sourceID: sourceID, from: try text("from"), to: try text("to"), agent: try text("agent"))
+      sourceID: sourceID, from: try text("from"), to: try text("to"), agent: try text("agent"),
+      pauses: pauses)
+  }
+
+  /// `[{"from_ms", "to_ms"}, …]`.
+  public static func json(_ pauses: [TimeSpan]) -> JSONValue {
+    .array(pauses.map { .object(["from_ms": .integer($0.from), "to_ms": .integer($0.to)]) })
+  }
+
+  /// Reads what ``json(_:)`` writes; nothing for no value, nil for anything else.
+  public static func pauses(_ value: JSONValue?) -> [TimeSpan]? {
+    guard let value else { return [] }
+    guard case .array(let items) = value, items.count <= NewCall.Limits.pauses else { return nil }
+    var pauses: [TimeSpan] = []
+    for item in items {
+      guard case .object(let object) = item,
+        object.keys.allSatisfy({ ["from_ms", "to_ms"].contains($0) }),
+        case .integer(let from) = object["from_ms"], case .integer(let to) = object["to_ms"],
+        let pause = TimeSpan(from, to)
+      else { return nil }
+      pauses.append(pause)
+    }
+    return pauses
   }
 }

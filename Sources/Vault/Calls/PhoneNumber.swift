@@ -1,3 +1,5 @@
+public import Retention
+
 /// A telephone number in the one form in which it is searched.
 ///
 /// E.164 (`+` and up to fifteen digits) when the text can be read so with the dialling habits of the
@@ -199,10 +201,15 @@ public struct Location: Hashable, Sendable {
   public let country: PhoneNumber.Country
   /// An IANA zone, such as `America/Detroit`: the date of service is the local one.
   public let zone: String
+  /// Whose law of recording holds there; nil: the practice's.
+  public let state: USState?
 
-  public init(name: String, country: PhoneNumber.Country, zone: String) {
+  public init(
+    name: String, country: PhoneNumber.Country, zone: String, state: USState? = nil
+  ) {
     self.name = name
     self.country = country
     self.zone = zone
+    self.state = state
   }
 }

@@ -1,4 +1,5 @@
 public import Encoding
+import Retention
 
 /// What was said in a call, as a person or a program heard it.
 ///
@@ -243,5 +244,31 @@ extension Transcript.Segment {
     ]
     if let channel { members.append(("channel", .integer(Int64(channel)))) }
     return JSONObject(members)
+  }
+}
+
+extension Transcript {
+  /// The same without a word of the segments that touch a span.
+  func excising(_ span: TimeSpan) throws(VaultError) -> Transcript {
+    try Transcript(
+      provider: provider, language: language,
+      segments: segments.map { segment in
+        guard
+          let spoken = TimeSpan(segment.startMilliseconds, segment.endMilliseconds),
+          spoken.touches(span)
+        else { return segment }
+        return Segment(
+          speaker: segment.speaker, text: "", startMilliseconds: segment.startMilliseconds,
+          endMilliseconds: segment.endMilliseconds, confidence: segment.confidence,
+          channel: segment.channel)
+      })
+  }
+}
+
+extension Transcript.Segment {
+  /// As the detector of card numbers takes it.
+  var utterance: CardNumberDetector.Utterance {
+    CardNumberDetector.Utterance(
+      speaker: speaker, text: text, start: startMilliseconds, end: endMilliseconds)
   }
 }

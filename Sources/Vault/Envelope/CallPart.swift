@@ -11,6 +11,8 @@ public enum CallPart: Hashable, Sendable {
   case details
   /// The notes; each version is a rewrite.
   case notes
+  /// Who agreed to the recording; each version is a rewrite.
+  case consent
   /// The waveform of the recording with this number.
   case peaks(Int)
   /// Anything else that belongs to the call: 1 to 32 of `a-z`.
@@ -27,6 +29,7 @@ extension CallPart: LosslessStringConvertible {
     switch (halves[0], halves.count) {
     case ("details", 1): self = .details
     case ("notes", 1): self = .notes
+    case ("consent", 1): self = .consent
     case ("recording", 2):
       guard let number else { return nil }
       self = .recording(number)
@@ -49,6 +52,7 @@ extension CallPart: LosslessStringConvertible {
     case .transcript(let number): "transcript-\(number)"
     case .details: "details"
     case .notes: "notes"
+    case .consent: "consent"
     case .peaks(let number): "peaks-\(number)"
     case .artifact(let name): "artifact-\(name)"
     }
@@ -59,7 +63,7 @@ extension CallPart: LosslessStringConvertible {
     switch self {
     case .recording(let number), .transcript(let number), .peaks(let number):
       CallPart.numbers.contains(number)
-    case .details, .notes: true
+    case .details, .notes, .consent: true
     case .artifact(let name):
       (1...32).contains(name.utf8.count) && name.utf8.allSatisfy { (0x61...0x7A).contains($0) }
     }

@@ -5,19 +5,22 @@ extension CallPart {
   /// open a note.
   func isTouched(by operation: Action) -> Bool {
     switch operation {
-    case .disclosure, .accessRequestFulfilled: return true
+    // A span that is excised gives every part of the call another key.
+    case .disclosure, .accessRequestFulfilled, .recordingExcised: return true
     default: break
     }
     switch self {
     case .recording, .peaks, .artifact:
       return [
         .recordingStored, .recordingOpened, .recordingPlayback, .recordingExported,
-        .recordingRepaired, .recordingExcised,
+        .recordingRepaired,
       ].contains(operation)
     case .transcript:
       return [.transcriptStored, .transcriptOpened, .transcriptExported].contains(operation)
     case .notes:
       return [.noteStored, .noteOpened].contains(operation)
+    case .consent:
+      return [.consentRecorded, .consentRevoked, .consentOpened].contains(operation)
     case .details:
       return [.callCreated, .callOpened, .callChanged, .search, .subjectLinked]
         .contains(operation)

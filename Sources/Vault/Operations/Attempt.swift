@@ -192,10 +192,13 @@ extension Vault {
 
   /// A live call within the caller's scope, named in the draft.
   ///
+  /// What is in quarantine is opened only by whoever may review it; anybody may add to it, or ask what needs
+  /// none of it opened: then `toOpen` is false.
+  ///
   /// - Throws: ``VaultError/Code/notFound`` for a call that does not exist and for one the caller may
   ///   not know of; the entry tells them apart, the answer does not.
   func visibleCall(
-    _ id: Identifier, _ caller: Caller, _ draft: inout EntryDraft
+    _ id: Identifier, _ caller: Caller, _ draft: inout EntryDraft, toOpen: Bool = true
   ) async throws(VaultError) -> CallRow {
     guard let call = try await catalog.call(id) else {
       draft.commits[.filter] = Array(id.description.utf8)
@@ -206,12 +209,13 @@ extension Vault {
     guard covers(call, caller) else {
       throw VaultError(.notFound, during: "finding a call", because: .outOfScope)
     }
+    if call.isQuarantined, toOpen { try admitReview(by: caller, &draft) }
     return call
   }
 
   /// A live recording within the caller's scope, and its call, both named in the draft.
   ///
-  /// - Throws: as ``visibleCall(_:_:_:)``.
+  /// - Throws: as ``visibleCall(_:_:_:toOpen:)``.
   func visibleRecording(
     _ id: Identifier, _ caller: Caller, _ draft: inout EntryDraft
   ) async throws(VaultError) -> (recording: RecordingRow, call: CallRow) {
@@ -225,10 +229,11 @@ extension Vault {
     guard covers(call, caller) else {
       throw VaultError(.notFound, during: "finding a recording", because: .outOfScope)
     }
+    if call.isQuarantined { try admitReview(by: caller, &draft) }
     return (recording, call)
   }
 
-  private func covers(_ call: CallRow, _ caller: Caller) -> Bool {
+  func covers(_ call: CallRow, _ caller: Caller) -> Bool {
     caller.confinement.covers(
       source: call.source, location: call.location, callExtension: call.callExtension)
   }

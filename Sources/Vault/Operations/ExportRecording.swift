@@ -15,7 +15,7 @@ extension Vault {
       try self.allow(.exportKey, caller, purpose: purpose)
       return try await self.visibleRecording(recording, caller, &draft)
     }
-    draft.flags = [.keyMaterial]
+    draft.flags.insert(.keyMaterial)
     draft.digest = row.digest
     draft.length = row.ciphertextLength
     draft.keyID = row.keyID

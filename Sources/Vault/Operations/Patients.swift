@@ -82,7 +82,7 @@ extension Vault {
       var draft = start
       let row = try await self.checked(&draft) { draft throws(VaultError) -> PatientRow in
         try self.allow(.linkSubject, caller)
-        let call = try await self.visibleCall(call, caller, &draft)
+        let call = try await self.visibleCall(call, caller, &draft, toOpen: false)
         guard let row = try await self.catalog.patient(patient) else {
           draft.commits[.filter] = Array(patient.description.utf8)
           throw VaultError(.notFound, during: "finding a patient")
@@ -131,7 +131,7 @@ extension Vault {
       let link = try await self.checked(&draft) { draft throws(VaultError) -> Identifier in
         try self.allow(.linkSubject, caller)
         // The entry carries a tag of both, as the one that linked them did.
-        guard let held = try await self.visibleCall(call, caller, &draft).patient,
+        guard let held = try await self.visibleCall(call, caller, &draft, toOpen: false).patient,
           held.id == patient, let link = held.alias
         else {
           draft.commits[.filter] = Array(patient.description.utf8)

@@ -27,16 +27,24 @@ extension Vault {
   /// - Returns: whether one was begun.
   public func startRatchet(every interval: Duration) async throws(VaultError) -> Bool {
     guard clock.read().state != .stepped, !keys.isSealed else { return false }
-    let last: Int64
-    if let fact = try await catalog.fact(.ratchet) {
-      guard let time = Int64(String(decoding: fact, as: UTF8.self)) else {
-        throw VaultError(.tampered, during: "reading when the last ratchet was")
-      }
-      last = time
-    } else {
-      last = try keys.facts().epochs.last?.created.milliseconds ?? 0
+    var last = try await lastRatchet()
+    if last == nil { last = try keys.facts().epochs.last?.created }
+    let elapsed = now.milliseconds - (last?.milliseconds ?? 0)
+    guard Duration.milliseconds(elapsed) >= interval else { return false }
+    return try beginRatchet()
+  }
+
+  /// When the last ratchet began; nil: none did.
+  func lastRatchet() async throws(VaultError) -> Timestamp? {
+    guard let fact = try await catalog.fact(.ratchet) else { return nil }
+    guard let time = Int64(String(decoding: fact, as: UTF8.self)) else {
+      throw VaultError(.tampered, during: "reading when the last ratchet was")
     }
-    guard Duration.milliseconds(now.milliseconds - last) >= interval else { return false }
+    return Timestamp(milliseconds: time)
+  }
+
+  /// Begins one by itself, unless another run goes on.
+  func beginRatchet() throws(VaultError) -> Bool {
     do throws(VaultError) {
       _ = try keyWork.withLock { (work: inout KeyWork) throws(VaultError) -> KeyRun in
         try work.begin(.ratchet, by: self.systemActor, at: self.now)
@@ -237,7 +245,7 @@ extension Vault {
   /// Keys of purged calls that need no tombstone once these key-encryption keys are gone.
   private func erasedKeys(under keks: [Identifier]) async throws(VaultError) -> [Identifier] {
     let gone = Set(keks.map(\.bytes))
-    var erased: [Identifier] = []
+    var erased = try await catalog.excisedKeys().filter { gone.contains($0.kek) }.map(\.keyID)
     var cursor: Identifier?
     while true {
       let purged = try await catalog.purgedCalls(after: cursor, limit: 1000)

@@ -1,5 +1,5 @@
 import Audit
-import Encoding
+public import Encoding
 import Threading
 
 /// The keys as an operator sees them: how old, what hangs on each, what destroying them would prove.
@@ -12,6 +12,9 @@ public struct KeyStatus: Sendable {
   public let ring: KeyRing.Facts
   public let epochs: [Epoch]
   public let purges: PurgeCounts
+  /// Keys of parts that were excised, which wait for a ratchet, and when it begins by itself; nil: none wait.
+  public let excised: Int
+  public let ratchetDue: Timestamp?
   /// Why a ratchet now would prove nothing; nil where it would.
   public let unproven: String?
   /// Places of ring and anchor that are not as they should be.
@@ -51,10 +54,12 @@ extension Vault {
     } catch {
       unproven = error.detail ?? "a place of anchors is out of reach"
     }
+    let excised = try await catalog.excisedKeys()
     return KeyStatus(
       ring: facts,
       epochs: facts.epochs.map { KeyStatus.Epoch(facts: $0, keys: counts[$0.id.bytes] ?? 0) },
-      purges: try await catalog.purgeCounts(), unproven: unproven, troubles: keys.troubles,
+      purges: try await catalog.purgeCounts(), excised: excised.count,
+      ratchetDue: try await ratchetDue(after: excised), unproven: unproven, troubles: keys.troubles,
       run: keyWork.withLock { $0.last }, sealed: try await catalog.sealedParts())
   }
 }

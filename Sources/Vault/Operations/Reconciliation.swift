@@ -33,6 +33,8 @@ extension Vault {
     try await settlement.compare()
     (result.completed, result.dropped) = try await settlement.settlePending()
     try await restoreKeys(&result)
+    try await announceIncidents()
+    try await finishExcisions()
     // What is wrong with places is in the health, and does not stop a start.
     try keys.settle()
     try await closeIntents(&result)
@@ -67,8 +69,8 @@ extension Vault {
   /// What is taken to have become of an attempt that nobody could account for any more.
   static func outcome(interrupting action: Action) -> OutcomeCode {
     switch action {
-    case .recordingOpened, .recordingExported, .transcriptOpened, .noteOpened, .callOpened,
-      .search:
+    case .recordingOpened, .recordingExported, .transcriptOpened, .noteOpened, .consentOpened,
+      .callOpened, .search:
       .presumed
     // What was to go may be gone; what is left of it goes by itself, or the next time.
     case .logPrune, .keyDestroy, .keyRotate, .retentionRun: .presumed

@@ -22,7 +22,7 @@ extension Vault {
       draft.commits[.details] = JSONValue.object(facts.json).encoded()
       try await self.checked(&draft) { draft throws(VaultError) in
         try self.allow(.planRetention, caller)
-        _ = try await self.visibleCall(call, caller, &draft)
+        _ = try await self.visibleCall(call, caller, &draft, toOpen: false)
         try self.check(facts)
       }
       let sealed =
@@ -91,9 +91,9 @@ extension Vault {
     let call = try await checked(&draft) { draft throws(VaultError) -> CallRow in
       try self.allow(.planRetention, caller)
       if let (_, call) = try await self.catalog.recording(id) {
-        return try await self.visibleCall(call.id, caller, &draft)
+        return try await self.visibleCall(call.id, caller, &draft, toOpen: false)
       }
-      return try await self.visibleCall(id, caller, &draft)
+      return try await self.visibleCall(id, caller, &draft, toOpen: false)
     }
     draft.outcome = .success
     discard(try await record(draft))

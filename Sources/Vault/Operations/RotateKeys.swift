@@ -116,6 +116,7 @@ extension Vault {
       }
       return
     }
+    try await finishExcisions()
     if try await isRewrapUnfinished() {
       // A stop came in between.
       let run = Identifier.random()

@@ -12,13 +12,14 @@ extension Vault {
     try address(call.id, .recording(number), generation)
   }
 
-  /// A transcript's version is its number; notes are one part that is rewritten.
+  /// A transcript's version is its number; notes and consent are one part each that is rewritten.
   func textPart(
-    _ kind: TextRow.Kind, of call: CallRow, version: Int
+    _ kind: TextRow.Kind, of call: CallRow, version: Int, generation: Int = 1
   ) throws(VaultError) -> PartAddress {
     switch kind {
-    case .transcript: try address(call.id, .transcript(version), 1)
+    case .transcript: try address(call.id, .transcript(version), generation)
     case .note: try address(call.id, .notes, version)
+    case .consent: try address(call.id, .consent, version)
     }
   }
 
@@ -62,7 +63,7 @@ extension Vault {
     return draft
   }
 
-  /// Records an entry about a batch, and spends its receipt on exactly that batch.
+  /// Records an entry, and spends its receipt on exactly what it names.
   func spendBatch(_ draft: EntryDraft) async throws(VaultError) -> SpentReceipt {
     let receipt = try await record(draft)
     do throws(AuditError) {

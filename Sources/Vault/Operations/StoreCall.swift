@@ -17,6 +17,7 @@ extension Vault {
     var draft = draft(.callCreated, .single, by: caller)
     try await checked(&draft) { _ throws(VaultError) in
       try self.allow(.createCall, caller)
+      if !new.consent.isEmpty { try self.allow(.storeConsent, caller) }
       try new.validate()
       guard
         caller.confinement.covers(
@@ -30,9 +31,14 @@ extension Vault {
     // Whoever asks for the same call waits: a conflict must name a call that is there to stay.
     let name = Self.sourceCall(new.source, new.sourceID)
     let start = draft
-    return try await gates.withGate(.sourceCall(name)) { () throws(VaultError) -> CallReceipt in
+    let receipt = try await gates.withGate(.sourceCall(name)) {
+      () throws(VaultError) -> CallReceipt in
       try await self.store(new, named: name, start)
     }
+    for record in new.consent {
+      _ = try await recordConsent(record, of: receipt.call, as: caller)
+    }
+    return receipt
   }
 
   /// Stores a call that was checked: row pending → entry durable → row live.
@@ -53,7 +59,7 @@ extension Vault {
     let now = now
     let id = Identifier.random()
     let details = CallDetails(
-      sourceID: new.sourceID, from: new.from, to: new.to, agent: new.agent)
+      sourceID: new.sourceID, from: new.from, to: new.to, agent: new.agent, pauses: new.pauses)
     let key = try keys.createCallKey(for: id)
     let sealed = try Envelope.seal(try details.encoded(), with: try key.partKey(.details))
     let subject = try keys.createSubjectKey(for: id)
@@ -65,9 +71,10 @@ extension Vault {
       source: new.source, location: new.location, callExtension: new.callExtension,
       keyID: key.id, wrappedKey: key.wrapped.encoded, keyEpoch: key.epoch, details: sealed,
       detailsGeneration: 1, recordingNumbers: 0)
-    try await checked(&draft) { _ throws(VaultError) in
+    let incident = try await checked(&draft) { _ throws(VaultError) -> IncidentRow? in
       try await self.settleLate()
       try await self.catalog.insert(row, tokens: tokens, since: await self.logSize)
+      return try await self.quarantineWithoutConsent(row)
     }
 
     let digest = SHA256.hash(sealed)
@@ -85,6 +92,7 @@ extension Vault {
     let position = try await record(draft, of: RowReference(.call, id)).position
     try await confirm(RowReference(.call, id), at: position)
     counters.count(.callsCreated)
+    if let incident { try await announce(incident, of: row) }
     return CallReceipt(call: id, logIndex: position.index)
   }
 

@@ -27,7 +27,7 @@ extension Vault {
     var draft = draft(.recordingStored, .intent, by: caller)
     let row = try await checked(&draft) { draft throws(VaultError) -> CallRow in
       try self.allow(.storeRecording, caller)
-      return try await self.visibleCall(call, caller, &draft)
+      return try await self.visibleCall(call, caller, &draft, toOpen: false)
     }
     let number = try await checked(&draft) { _ throws(VaultError) -> Int in
       try await self.catalog.reserveRecordingNumber(in: call)
@@ -144,6 +144,11 @@ extension Vault {
       return try await gates.withGate(.call(call.id)) { () throws(VaultError) -> RecordingReceipt in
         if let receipt = try await self.repeated(sealed, in: call.id, intent: intent) {
           return receipt
+        }
+        guard try await self.catalog.call(call.id)?.keyID == call.keyID else {
+          throw VaultError(
+            .unavailable, during: "storing a recording",
+            detail: "this call was sealed anew meanwhile; send the recording again")
         }
         try await self.insertAlone { () throws(VaultError) in
           try await self.catalog.insert(row, since: await self.logSize)

@@ -1,6 +1,7 @@
 public import Audit
 import Cryptography
 public import Encoding
+import Retention
 
 extension Vault {
   /// Stores the next version of a call's transcript.
@@ -11,12 +12,20 @@ extension Vault {
   ///   - caller: needs ``Right/storeTranscript``.
   /// - Returns: its version, and the entry that says so.
   /// - Throws: as every operation.
+  ///
+  /// One that holds a card number puts the call into quarantine first.
   public func storeTranscript(
     _ transcript: Transcript, of call: Identifier, as caller: Caller
   ) async throws(VaultError) -> TextReceipt {
+    let hits = CardNumberDetector.hits(in: transcript.segments.map(\.utterance))
     let receipt = try await store(
       transcript.encoded(), .transcript, of: call, as: caller, with: .storeTranscript,
-      purpose: nil)
+      purpose: nil
+    ) { row, version, _ throws(VaultError) in
+      guard !hits.isEmpty else { return }
+      // The call is out of reach before there is anything in it that must not be read.
+      try await self.reportCardNumbers(hits.map(\.span), in: row, version: version)
+    }
     counters.count(.transcriptsStored)
     return receipt
   }
@@ -56,7 +65,8 @@ extension Vault {
       try Note.validate(text)
     }
     let receipt = try await store(
-      Note.encode(text), .note, of: call, as: caller, with: .storeNote, purpose: purpose)
+      Note.encode(text), .note, of: call, as: caller, with: .storeNote, purpose: purpose
+    ) { _, _, _ throws(VaultError) in }
     counters.count(.notesStored)
     return receipt
   }
@@ -81,26 +91,39 @@ extension Vault {
 
   /// Notes of one call that are opened at once, the newest: an entry names no more.
   private static var notesAtOnce: Int { 98 }
-  /// Versions of one kind in one call.
-  private static var versionLimit: Int { 10_000 }
 
   /// Seals and stores a text: intent → sealed row pending → outcome → row live.
-  private func store(
+  ///
+  /// - Parameters:
+  ///   - plaintext: what is sealed.
+  ///   - kind: of text.
+  ///   - call: a call within the caller's scope.
+  ///   - caller: who stores it.
+  ///   - right: what the caller needs.
+  ///   - purpose: required where the right needs one.
+  ///   - action: what the entries say; nil: that such a text is stored.
+  ///   - prepare: does what must be durable before the text is; gets the call, the version and the
+  ///     spent receipt.
+  /// - Returns: its version, and the entry that says so.
+  /// - Throws: what `prepare` throws, and as every operation.
+  func store(
     _ plaintext: [UInt8], _ kind: TextRow.Kind, of call: Identifier, as caller: Caller,
-    with right: Right, purpose: PurposeOfUse?
+    with right: Right, purpose: PurposeOfUse?, action: Action? = nil,
+    prepare: (CallRow, Int, borrowing SpentReceipt) async throws(VaultError) -> Void
   ) async throws(VaultError) -> TextReceipt {
+    let action = action ?? kind.stored
     // One at a time for each call: the version is part of what the bytes are sealed for.
-    try await gates.withGate(.call(call)) { () throws(VaultError) -> TextReceipt in
-      var draft = self.draft(kind.stored, .intent, by: caller, purpose: purpose)
+    return try await gates.withGate(.call(call)) { () throws(VaultError) -> TextReceipt in
+      var draft = self.draft(action, .intent, by: caller, purpose: purpose)
       let (row, version) = try await self.checked(&draft) {
         draft throws(VaultError) -> (CallRow, Int) in
         try self.allow(right, caller, purpose: purpose)
-        let row = try await self.visibleCall(call, caller, &draft)
+        let row = try await self.visibleCall(call, caller, &draft, toOpen: false)
         let last = try await self.catalog.texts(kind, of: call, sealed: false).last?.version ?? 0
-        guard last < Self.versionLimit else {
+        guard last < kind.versionLimit else {
           throw VaultError(
             .invalid, during: "storing a text",
-            detail: "a call holds at most \(Self.versionLimit) versions")
+            detail: "a call holds at most \(kind.versionLimit) versions")
         }
         return (row, last + 1)
       }
@@ -110,16 +133,16 @@ extension Vault {
       draft.parts = [try self.name(of: part.part)]
       let intent = draft
       return try await self.fulfil(intent) { receipt throws(VaultError) -> TextReceipt in
-        let key = try self.keys.partKey(
-          at: part, wrapped: row.wrappedKey, spending: receipt, for: kind.stored,
-          by: caller.actor.id)
+        let spent = try self.spend(receipt, for: action, by: caller)
+        let key = try self.keys.partKey(at: part, wrapped: row.wrappedKey, under: spent)
+        try await prepare(row, version, spent)
         let sealed = try Envelope.seal(plaintext, with: key)
         let digest = SHA256.hash(sealed)
         let text = TextRow(
           id: id, call: call, kind: kind, version: version, stored: self.now,
           author: caller.actor.id, keyID: row.keyID, sealed: sealed,
           length: Int64(sealed.count), digest: digest)
-        let reference = RowReference(kind == .note ? .note : .transcript, id)
+        let reference = RowReference(kind.row, id)
         do throws(VaultError) {
           try await self.insertAlone { () throws(VaultError) in
             try await self.catalog.insert(text, since: await self.logSize)
@@ -142,7 +165,7 @@ extension Vault {
   }
 
   /// Opens the texts that `choose` picks: intent → receipt → key → outcome with the bytes released.
-  private func openTexts(
+  func openTexts(
     _ kind: TextRow.Kind, of call: Identifier, as caller: Caller, with right: Right,
     purpose: PurposeOfUse?, choose: ([TextRow]) throws(VaultError) -> [TextRow]
   ) async throws(VaultError) -> (texts: [(TextRow, [UInt8])], versions: Int) {
@@ -158,7 +181,10 @@ extension Vault {
       return (row, chosen, all.last?.version ?? 0)
     }
     var parts: [PartAddress] = []
-    for text in texts { parts.append(try textPart(kind, of: row, version: text.version)) }
+    for text in texts {
+      parts.append(
+        try textPart(kind, of: row, version: text.version, generation: text.generation))
+    }
     for part in parts {
       let name = try name(of: part.part)
       if !draft.parts.contains(name) { draft.parts.append(name) }
@@ -193,6 +219,27 @@ extension Vault {
 }
 
 extension TextRow.Kind {
-  fileprivate var stored: Action { self == .note ? .noteStored : .transcriptStored }
-  fileprivate var opened: Action { self == .note ? .noteOpened : .transcriptOpened }
+  fileprivate var stored: Action {
+    switch self {
+    case .transcript: .transcriptStored
+    case .note: .noteStored
+    case .consent: .consentRecorded
+    }
+  }
+  fileprivate var opened: Action {
+    switch self {
+    case .transcript: .transcriptOpened
+    case .note: .noteOpened
+    case .consent: .consentOpened
+    }
+  }
+  fileprivate var row: RowKind {
+    switch self {
+    case .transcript: .transcript
+    case .note: .note
+    case .consent: .consent
+    }
+  }
+  /// Versions in one call.
+  fileprivate var versionLimit: Int { self == .consent ? ConsentRecord.callLimit : 10_000 }
 }

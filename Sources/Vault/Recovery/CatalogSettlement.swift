@@ -59,6 +59,14 @@ public struct CatalogSettlement: Sendable {
             detail: "entry \(entry.index) is about a \(row.kind.rawValue) that the catalog lacks")
         }
       }
+      if entry.action == .incidentOpened,
+        let incident = entry.objects.dropFirst(entry.subjects.count).first,
+        try await self.catalog.incident(incident) == nil
+      {
+        throw VaultError(
+          .behindLog, during: "comparing catalog and log",
+          detail: "entry \(entry.index) put a call into quarantine that the catalog shows")
+      }
       if entry.action == .authTokenRevoked, let token = entry.objects.first {
         guard try await self.catalog.token(token)?.revoked != nil else {
           throw VaultError(
@@ -105,8 +113,10 @@ public struct CatalogSettlement: Sendable {
           }
           settled.completed += 1
         } else {
+          let staged =
+            row.row.kind == .excision ? try await catalog.stagedBlobs(of: row.row.id) : []
           try await catalog.dropPending(row.row)
-          if let blob = row.blob { try await blobs.remove(blob) }
+          for blob in staged + [row.blob].compactMap(\.self) { try await blobs.remove(blob) }
           settled.dropped += 1
         }
       }
@@ -165,7 +175,8 @@ public struct CatalogSettlement: Sendable {
     [
       .callCreated, .recordingStored, .transcriptStored, .noteStored, .subjectCreated,
       .subjectLinked, .subjectUnlinked, .personCreated, .authTokenCreated, .authTokenRevoked,
-      .recordingPurged, .holdSet, .holdReleased, .retentionPlanned,
+      .recordingPurged, .recordingExcised, .consentRecorded, .consentRevoked, .incidentOpened,
+      .holdSet, .holdReleased, .retentionPlanned,
     ]
   }
 
@@ -178,6 +189,8 @@ public struct CatalogSettlement: Sendable {
     case .recordingStored: stored.map { RowReference(.recording, $0) }
     case .transcriptStored: stored.map { RowReference(.transcript, $0) }
     case .noteStored: stored.map { RowReference(.note, $0) }
+    case .consentRecorded, .consentRevoked: stored.map { RowReference(.consent, $0) }
+    case .recordingExcised: stored.map { RowReference(.excision, $0) }
     case .subjectCreated: entry.objects.prefix(1).map { RowReference(.patient, $0) }
     case .subjectLinked: entry.objects.dropFirst().prefix(1).map { RowReference(.link, $0) }
     case .personCreated: entry.objects.prefix(1).map { RowReference(.identity, $0) }

@@ -232,6 +232,57 @@ public protocol Catalog: RetentionCatalog {
   /// How many purged calls are not erased yet, erased, and proven so.
   func purgeCounts() async throws(VaultError) -> PurgeCounts
 
+  // MARK: Quarantine
+
+  /// Inserts an incident, which takes effect at once; `since` its entry is durable or not
+  /// (``announce(_:at:)``).
+  func open(_ incident: IncidentRow, since size: Int64) async throws(VaultError)
+
+  /// Notes that the entry of an incident is durable; one that is noted stays so.
+  func announce(_ incident: Identifier, at position: LogPosition) async throws(VaultError)
+
+  /// Incidents whose entry is not known to be durable, with the log's size when they were opened.
+  func unannouncedIncidents() async throws(VaultError) -> [(incident: IncidentRow, since: Int64)]
+
+  /// Ends an open incident; one that ended stays so.
+  func close(
+    _ incident: Identifier, at time: Timestamp, position: LogPosition
+  ) async throws(VaultError)
+
+  func incident(_ id: Identifier) async throws(VaultError) -> IncidentRow?
+
+  /// Open incidents of a call, oldest first.
+  func openIncidents(of call: Identifier) async throws(VaultError) -> [IncidentRow]
+
+  /// Open incidents in order of id, after one of them, each with its call; at most `limit`.
+  func openIncidents(
+    after cursor: Identifier?, limit: Int
+  ) async throws(VaultError) -> [(incident: IncidentRow, call: CallRow)]
+
+  /// How many are open.
+  func incidentCounts(at now: Timestamp) async throws(VaultError) -> IncidentCounts
+
+  // MARK: Excisions
+
+  /// Inserts a pending excision with all parts of the call as they were sealed anew. Its row is
+  /// ``RowKind/excision``; ``confirm(_:at:)`` puts them in the place of the old ones, and keeps the
+  /// old key's id among the excised ones.
+  ///
+  /// - Throws: ``VaultError/Code/conflict`` if something of the call is pending, or the parts are not
+  ///   all those it has.
+  func insert(
+    _ excision: ExcisionRow, parts: [ResealedPart], since size: Int64
+  ) async throws(VaultError)
+
+  /// The objects of a pending excision; none once it is confirmed or dropped.
+  func stagedBlobs(of excision: Identifier) async throws(VaultError) -> [BlobName]
+
+  /// Keys of excised parts that no ratchet has destroyed yet.
+  func excisedKeys() async throws(VaultError) -> [ExcisedKeyRow]
+
+  /// Forgets the objects of an excised key, which are gone.
+  func forgetBlobs(ofExcised key: Identifier) async throws(VaultError)
+
   // MARK: Policies
 
   /// Keeps the bytes of a policy file under their hash; one that is kept stays.
@@ -304,6 +355,8 @@ public enum CatalogFact: String, Sendable, CaseIterable {
   case accessPolicy = "access-policy"
   /// SHA-256 of the retention schedule in force, 32 bytes.
   case retentionSchedule = "retention-schedule"
+  /// SHA-256 of the consent policy in force, 32 bytes.
+  case consentPolicy = "consent-policy"
   /// The user id of whoever ran `init`, in decimal.
   case administrator
   /// How many logs came before the present one, in decimal; absent: none.
@@ -322,9 +375,11 @@ public enum CatalogFact: String, Sendable, CaseIterable {
 
 /// The tables whose rows wait for an entry.
 public enum RowKind: String, Sendable, CaseIterable {
-  case call, recording, transcript, note, patient, link, identity, token
+  case call, recording, transcript, note, consent, patient, link, identity, token
   /// The purge of a call; its id is the call's.
   case purge
+  /// A call sealed anew.
+  case excision
   /// A legal hold.
   case hold
   /// A purge plan.

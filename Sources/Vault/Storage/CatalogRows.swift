@@ -68,13 +68,16 @@ public struct CallRow: Sendable, Equatable {
   public let sealedBy: SealingLibrary?
   /// Recording numbers given so far.
   public let recordingNumbers: Int
+  /// Whether an incident about it is open.
+  public let isQuarantined: Bool
 
   public init(
     id: Identifier, subject: SubjectRow, patient: SubjectRow? = nil, created: Timestamp,
     started: OffsetTime, direction: Direction, source: String, location: String?,
     callExtension: String?,
     keyID: Identifier, wrappedKey: [UInt8], keyEpoch: UInt32 = 0, details: [UInt8],
-    detailsGeneration: Int, sealedBy: SealingLibrary? = .current, recordingNumbers: Int
+    detailsGeneration: Int, sealedBy: SealingLibrary? = .current, recordingNumbers: Int,
+    isQuarantined: Bool = false
   ) {
     self.id = id
     self.subject = subject
@@ -92,6 +95,7 @@ public struct CallRow: Sendable, Equatable {
     self.detailsGeneration = detailsGeneration
     self.sealedBy = sealedBy
     self.recordingNumbers = recordingNumbers
+    self.isQuarantined = isQuarantined
   }
 }
 
@@ -212,13 +216,15 @@ public struct RecordingRow: Sendable, Equatable {
 /// What the catalog holds of one version of a call's transcript or notes.
 public struct TextRow: Sendable, Equatable {
   public enum Kind: String, Sendable, CaseIterable {
-    case transcript, note
+    case transcript, note, consent
   }
   public let id: Identifier
   public let call: Identifier
   public let kind: Kind
   /// From 1 within the call and kind; never overwritten.
   public let version: Int
+  /// How often a transcript was sealed anew under another key, from 1; of the others the version.
+  public let generation: Int
   public let stored: Timestamp
   /// Who stored it.
   public let author: Identifier
@@ -232,14 +238,15 @@ public struct TextRow: Sendable, Equatable {
   public let sealedBy: SealingLibrary?
 
   public init(
-    id: Identifier, call: Identifier, kind: Kind, version: Int, stored: Timestamp,
-    author: Identifier, keyID: Identifier, sealed: [UInt8], length: Int64, digest: SHA256Digest,
-    sealedBy: SealingLibrary? = .current
+    id: Identifier, call: Identifier, kind: Kind, version: Int, generation: Int = 1,
+    stored: Timestamp, author: Identifier, keyID: Identifier, sealed: [UInt8], length: Int64,
+    digest: SHA256Digest, sealedBy: SealingLibrary? = .current
   ) {
     self.id = id
     self.call = call
     self.kind = kind
     self.version = version
+    self.generation = generation
     self.stored = stored
     self.author = author
     self.keyID = keyID

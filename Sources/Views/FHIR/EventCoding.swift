@@ -105,7 +105,8 @@ private enum Kind {
 
   init(_ action: Action) {
     switch action {
-    case .recordingOpened, .recordingPlayback, .transcriptOpened, .noteOpened, .callOpened:
+    case .recordingOpened, .recordingPlayback, .transcriptOpened, .noteOpened,
+      .consentOpened, .callOpened:
       self = .reading
     case .recordingExported, .transcriptExported, .disclosure, .accessRequestFulfilled:
       self = .disclosing
@@ -130,7 +131,8 @@ private enum Kind {
     case .keyDestroy: self = .other(.alert, .dicom("110129"), "D")
     case .keyUnseal, .keySeal: self = .other(.alert, .dicom("110132"), "E")
     case .keyExport: self = .other(.alert, .dicom("110132"), "R")
-    case .callCreated, .subjectCreated, .noteStored, .transcriptStored:
+    case .callCreated, .subjectCreated, .noteStored, .transcriptStored, .consentRecorded,
+      .consentRevoked:
       self = .other(.patientRecord, .lifecycle("originate"), "C")
     case .callChanged, .recordingRepaired, .recordingExcised:
       self = .other(.patientRecord, .lifecycle("amend"), "U")

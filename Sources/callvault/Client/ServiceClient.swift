@@ -124,13 +124,18 @@ struct ServiceClient {
     try await send(request("POST", path, [("Content-Type", "text/plain")], .bytes(text)))
   }
 
-  func post(_ path: String, json: JSONObject) async throws(CommandFailure) -> ServiceAnswer {
-    try await post(path, jsonBytes: JSONValue.object(json).encoded())
+  func post(
+    _ path: String, json: JSONObject, headers: [(String, String)] = []
+  ) async throws(CommandFailure) -> ServiceAnswer {
+    try await post(path, jsonBytes: JSONValue.object(json).encoded(), headers: headers)
   }
 
-  func post(_ path: String, jsonBytes: [UInt8]) async throws(CommandFailure) -> ServiceAnswer {
+  func post(
+    _ path: String, jsonBytes: [UInt8], headers: [(String, String)] = []
+  ) async throws(CommandFailure) -> ServiceAnswer {
     try await send(
-      request("POST", path, [("Content-Type", "application/json")], .bytes(jsonBytes)))
+      request(
+        "POST", path, headers + [("Content-Type", "application/json")], .bytes(jsonBytes)))
   }
 
   /// Sends a file, read as it goes.

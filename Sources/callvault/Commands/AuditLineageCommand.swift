@@ -51,7 +51,9 @@ enum AuditLineageCommand {
   /// Whether an entry is about the call as a whole: it was made, linked, held or changed.
   private static func isAboutCall(_ entry: JSONObject) -> Bool {
     guard let action = entry["action"]?.string else { return false }
-    return ["call.", "subject.", "hold.", "retention."].contains { action.hasPrefix($0) }
+    return ["call.", "subject.", "hold.", "retention.", "consent.", "incident."].contains {
+      action.hasPrefix($0)
+    }
   }
 
   private static func line(_ entry: JSONObject) -> String {

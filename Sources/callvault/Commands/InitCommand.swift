@@ -144,6 +144,8 @@ enum InitCommand {
       unsafe asset(callvault_access_yaml()), to: layout.policies + "/access.yaml", on: files)
     try AtomicFile.write(
       unsafe asset(callvault_retention_yaml()), to: layout.policies + "/retention.yaml", on: files)
+    try AtomicFile.write(
+      unsafe asset(callvault_consent_yaml()), to: layout.policies + "/consent.yaml", on: files)
     let custodian: any KeyCustodian =
       if let ceremony {
         ceremony.custodian

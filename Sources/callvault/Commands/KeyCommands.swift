@@ -82,6 +82,11 @@ enum KeyCommands {
           + "\(purged["keys_destroyed"]?.integer ?? 0) have lost their keys here, of which "
           + "\(purged["cryptographically_erased"]?.integer ?? 0) are cryptographically erased")
     }
+    if let excised = status["excised"]?.integer, excised > 0 {
+      lines.append(
+        "excised: the keys of \(excised) calls wait for a ratchet, which begins by itself "
+          + "\(status["ratchet_due"]?.string ?? "")")
+    }
     if let why = status["unproven"]?.string {
       lines.append("erasure is not proven: \(why)")
     } else {

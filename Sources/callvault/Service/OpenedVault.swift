@@ -57,14 +57,17 @@ final class OpenedVault: Sendable {
     let accessBytes = try AtomicFile.read(access, limit: 1 << 20, on: files)
     let retention = layout.policies + "/retention.yaml"
     let retentionBytes = try AtomicFile.read(retention, limit: 1 << 20, on: files)
+    let consent = try Self.consent(layout, on: files)
     let vault = try await Vault.open(
       try settings.vaultConfiguration(),
       policy: AccessPolicy(parsing: accessBytes, file: access),
       retention: RetentionSchedule(parsing: retentionBytes, file: retention),
-      catalog: catalog, blobs: FileBlobStore(root: layout.objects), log: log, keys: ring,
+      consent: consent?.policy, catalog: catalog, blobs: FileBlobStore(root: layout.objects),
+      log: log, keys: ring,
       inspector: ProbedAudio(), clock: clock,
       keyStorage: settings.keyPlaces.storage(layout, holders: [epochKeys]))
-    try await vault.keepPolicies([accessBytes, retentionBytes])
+    try await vault.keepPolicies(
+      [accessBytes, retentionBytes] + (consent.map { [$0.bytes] } ?? []))
     try await Self.putRestoreOnRecord(layout, vault, on: files)
     let backup = settings.backup
     vault.keep(
@@ -129,6 +132,16 @@ final class OpenedVault: Sendable {
       await opened.close()
       throw error
     }
+  }
+
+  /// Whose consent a recording needs; nil in a data directory from before there was such a policy.
+  private static func consent(
+    _ layout: StorageLayout, on files: LinuxFileSystem
+  ) throws -> (policy: ConsentPolicy, bytes: [UInt8])? {
+    let file = layout.policies + "/consent.yaml"
+    guard try Directory.status(of: file, on: files) != nil else { return nil }
+    let bytes = try AtomicFile.read(file, limit: 1 << 20, on: files)
+    return (try ConsentPolicy(parsing: bytes, file: file), bytes)
   }
 
   /// Records where a restored directory came from, before anything of it is served.
@@ -267,11 +280,13 @@ extension Settings {
           .usage, "`country` of a location must be a country's two letters, such as US")
       }
       all[location.name] = Location(
-        name: location.name, country: country, zone: location.timeZone)
+        name: location.name, country: country, zone: location.timeZone, state: location.state)
     }
-    return VaultConfiguration(
+    var configuration = VaultConfiguration(
       tenant: tenant, country: country, locations: all, administrator: administrator,
       recordingLimit: recordingLimit)
+    configuration.state = state
+    return configuration
   }
 }
 

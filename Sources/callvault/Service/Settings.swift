@@ -1,6 +1,7 @@
 import Audit
 import Durable
 import Encoding
+import Retention
 import Vault
 import YAML
 
@@ -32,7 +33,9 @@ struct Settings: Sendable {
   var token: TokenSettings?
   /// Where numbers without a country code are dialled: ISO 3166, two letters.
   var country: String
-  var locations: [(name: String, country: String, timeZone: String)]
+  var locations: [(name: String, country: String, timeZone: String, state: USState?)]
+  /// Whose law of recording holds where calls are taken; nil: unknown, so the strictest.
+  var state: USState?
   var certificate: String?
   var certificateKey: String?
   var recordingLimit: Int64
@@ -59,7 +62,7 @@ struct Settings: Sendable {
   ) throws(YAMLError) {
     let top = try YAMLNode(parsing: bytes, file: file).mapping(of: [
       "v", "tenant", "origin", "node", "administrator", "listen", "hosts", "keys",
-      "passphrase_file", "pkcs11", "country", "locations", "tls", "recording_limit_mib",
+      "passphrase_file", "pkcs11", "country", "state", "locations", "tls", "recording_limit_mib",
       "intake", "anchors", "sinks", "backup", "failover",
     ])
     func text(_ node: YAMLNode) throws(YAMLError) -> String {
@@ -104,14 +107,25 @@ struct Settings: Sendable {
         pinFile: try text(fields.required("pin_file")))
     }
     country = try optional(top, "country") ?? "US"
-    var locations: [(name: String, country: String, timeZone: String)] = []
+    func state(_ mapping: YAMLMapping) throws(YAMLError) -> USState? {
+      guard let text = try optional(mapping, "state"), let node = mapping["state"] else {
+        return nil
+      }
+      guard let state = USState(text) else {
+        throw YAMLError(
+          .wrongType, at: node.position, "a state's two letters are expected here, such as MI")
+      }
+      return state
+    }
+    self.state = try state(top)
+    var locations: [(name: String, country: String, timeZone: String, state: USState?)] = []
     if let node = top["locations"], !node.isNull {
       for entry in try node.entries() {
-        let fields = try entry.value.mapping(of: ["country", "time_zone"])
+        let fields = try entry.value.mapping(of: ["country", "time_zone", "state"])
         locations.append(
           (
             entry.key, try fields.required("country").string(),
-            try fields.required("time_zone").string()
+            try fields.required("time_zone").string(), try state(fields)
           ))
       }
     }
@@ -200,7 +214,10 @@ struct Settings: Sendable {
     # Where numbers without a country code are dialled.
     country: \(country)
     # locations:
-    #   downtown: { country: US, time_zone: America/Detroit }
+    #   downtown: { country: US, time_zone: America/Detroit, state: MI }
+    # Whose law of recording holds (policies/consent.yaml), where a location does not say; without it
+    # the strictest.
+    # state: MI
 
     # A certificate for `hosts`; without one, a self-signed one for localhost is made in tls/.
     # tls: { certificate: /etc/callvault/tls.pem, key: /etc/callvault/tls.key }

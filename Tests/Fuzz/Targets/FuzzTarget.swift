@@ -25,6 +25,7 @@ public struct FuzzTarget: Sendable, CustomStringConvertible {
   public static let all: [FuzzTarget] =
     text + http + service + intake + envelope + keys + content + policies + entries + notes + tiles
     + journal + anchors + audio + views + custody + backups + sip + telephony
+    + cardData
 
   public static func named(_ name: String) -> FuzzTarget? {
     all.first { $0.name == name }
