@@ -68,9 +68,13 @@ extension CatalogConformance {
             [RewrappedKey(old: row, record: Sample.record(under: old))])
         }
         #expect(try await catalog.call(call.id) != nil)
-        // A catalog from before the ratchet is given the key table's records.
-        let adopted = WrappedKeyRow(
+        // A catalog from before the ratchet is given the key table's records, of the key it has.
+        let key = try #require(Identifier(bytes: Array(row.record[18..<34])))
+        let another = WrappedKeyRow(
           owner: row.owner, id: row.id, record: Sample.record(under: .random()))
+        #expect(try await catalog.adopt([another], from: [new]) == 0)
+        let adopted = WrappedKeyRow(
+          owner: row.owner, id: row.id, record: Sample.record(under: .random(), key: key))
         #expect(try await catalog.adopt([adopted], from: [old]) == 0)
         #expect(try await catalog.adopt([adopted], from: [new]) == 1)
         #expect(try await catalog.keksInUse().count == 2)
@@ -190,8 +194,8 @@ extension CatalogConformance {
 
 extension Sample {
   /// A wrap record's bytes, which open nothing.
-  static func record(under kek: Identifier) -> [UInt8] {
-    [1, 1] + kek.bytes + Identifier.random().bytes + [UInt8](repeating: 7, count: 61)
+  static func record(under kek: Identifier, key: Identifier = .random()) -> [UInt8] {
+    [1, 1] + kek.bytes + key.bytes + [UInt8](repeating: 7, count: 61)
   }
 
   /// A call whose keys hang on `kek`.

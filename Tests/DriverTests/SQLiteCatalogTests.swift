@@ -60,7 +60,7 @@ import Vault
           try writer.run(
             """
             INSERT INTO call VALUES
-              (?1, NULL, ?1, ?2, ?2, 0, 'inbound', '3cx', ?3, ?4, ?1, x'00', x'00', 1, 0, 1)
+              (?1, NULL, ?1, ?2, ?2, 0, 'inbound', '3cx', ?3, ?4, ?1, x'00', x'00', 1, 0, 1, NULL)
             """, call, number, ["North", "South"][number % 2], "\(number % 100)")
           try writer.run(
             "INSERT INTO call_token VALUES ('party', ?, ?, ?, ?)", Sample.indexKey.bytes,

@@ -231,10 +231,8 @@ def main():
         capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert started.returncode == 6 and "anchor" in started.stderr, (started.returncode, started.stderr)
     # With today's ring and its table: what was excised is gone, the rest opens.
-    for path in glob.glob(service.data + "/keys/*"):
-        os.unlink(path)
-    for path in glob.glob(today + "/keys/*"):
-        shutil.copy(path, service.data + "/keys")
+    shutil.rmtree(service.data + "/keys")
+    shutil.copytree(today + "/keys", service.data + "/keys")
     service.start()
     for one, its, before in calls.values():
         for token, purpose in ((clinician, TREAT), (officer, REVIEW)):

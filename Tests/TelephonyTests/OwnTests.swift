@@ -81,6 +81,10 @@ import YAML
       ])
   }
 
+  /// Runs the scripts: one that was just written may be busy, because another test's child has it
+  /// open until it has begun.
+  private static let shell = "/usr/bin/bash"
+
   static func script(_ text: String) throws -> String {
     let path = FileManager.default.temporaryDirectory
       .appending(path: "callvault-script-\(UUID().uuidString)").path
@@ -90,14 +94,14 @@ import YAML
   }
 
   @Test func aProgramGetsItsArgumentsAndNothingElse() async throws {
-    let program = try Subprocess(
-      path: try Self.script("printf '%s|' \"$@\"; env | sort; ls /proc/self/fd | wc -l"))
-    let outcome = try await program.run(["a b", "$(id)", "';x"], by: .now + .seconds(10))
+    let program = try Subprocess(path: Self.shell)
+    let script = try Self.script("printf '%s|' \"$@\"; env | sort; ls /proc/self/fd | wc -l")
+    let outcome = try await program.run([script, "a b", "$(id)", "';x"], by: .now + .seconds(600))
     let output = String(decoding: outcome.output, as: UTF8.self)
     #expect(output.hasPrefix("a b|$(id)|';x|"))
     #expect(!output.contains("HOME="))
     #expect(outcome.status == 0)
-    #expect(try await program.run(["x"], by: .now + .seconds(10)).status == 0)
+    #expect(try await program.run([script], by: .now + .seconds(600)).status == 0)
     for argument in ["", "a\nb", "a\u{0}", String(repeating: "x", count: 257)] {
       await #expect(throws: SubprocessError.self) {
         try await program.run([argument], by: .now + .seconds(1))
@@ -108,13 +112,14 @@ import YAML
   @Test func whatAProgramStartedEndsWithIt() async throws {
     let mark = FileManager.default.temporaryDirectory
       .appending(path: "callvault-child-\(UUID().uuidString)").path
-    let program = try Subprocess(path: try Self.script("sleep 600 & echo $! > \(mark); sleep 600"))
+    let program = try Subprocess(path: Self.shell)
+    let script = try Self.script("sleep 3600 & echo $! > \(mark); sleep 3600")
     let began = ContinuousClock.now
     let error = await #expect(throws: SubprocessError.self) {
-      try await program.run(["x"], by: .now + .milliseconds(500))
+      try await program.run([script], by: .now + .seconds(10))
     }
     #expect(error?.code == .timeout)
-    #expect(ContinuousClock.now - began < .seconds(60))
+    #expect(ContinuousClock.now - began < .seconds(1800))
     let child = try #require(
       pid_t(
         try String(contentsOfFile: mark, encoding: .utf8).trimmingCharacters(
@@ -125,8 +130,9 @@ import YAML
   }
 
   @Test func outputIsBounded() async throws {
-    let program = try Subprocess(path: try Self.script("head -c 1000000 /dev/zero; exit 4"))
-    let outcome = try await program.run(["x"], by: .now + .seconds(20))
+    let program = try Subprocess(path: Self.shell)
+    let script = try Self.script("head -c 1000000 /dev/zero; exit 4")
+    let outcome = try await program.run([script], by: .now + .seconds(600))
     #expect(outcome.output.count == Subprocess.outputLimit)
     #expect(outcome.status == 4)
   }

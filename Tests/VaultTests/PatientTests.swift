@@ -194,9 +194,11 @@ import Testing
       draft.outcome = .success
       _ = try await practice.log.record(draft)
     }
-    // Put right once, it stays so.
+    // Put right once, it stays so. A practice that goes takes its folder along.
+    var opened: [Practice] = []
     for _ in 0..<2 {
       let again = try await practice.restarted()
+      opened.append(again)
       let says = try await again.entries().contains {
         $0.action == .subjectUnlinked && $0.outcome == .success
       }

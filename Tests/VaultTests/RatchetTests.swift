@@ -292,9 +292,11 @@ import Threading
     let since = try await practice.recording([7])
     let folder = place.path + "/restored"
     _ = try BackupRestore(place.path, to: folder, key: practice.log.verifierKey).run()
-    // Put right once, it stays so.
+    // Put right once, it stays so. A practice that goes takes its folder along.
+    var opened: [Practice] = []
     for _ in 0..<2 {
       let again = try await practice.reopened(URL(filePath: folder), practice.home)
+      opened.append(again)
       let reader = try await again.caller(.clinician)
       for (number, receipt) in survivors.enumerated() {
         #expect(try await again.read(receipt.recording, as: reader) == [UInt8(number)])

@@ -30,7 +30,7 @@ extension Vault {
   public func keepPolicies(_ files: [[UInt8]]) async throws(VaultError) {
     for bytes in files {
       let hash = SHA256.hash(bytes)
-      guard hash == policy.hash || hash == retention.hash else {
+      guard [policy.hash, retention.hash, consent?.hash].contains(hash) else {
         throw VaultError(.invalid, during: "keeping a policy that is not in force")
       }
       if try await catalog.policy(hash) == nil { try await catalog.keepPolicy(bytes, hash: hash) }
