@@ -119,7 +119,7 @@ func make(_ call: Identifier, _ wrapped: WrapRecord, _ secret: consuming SecretB
 func open(_ ring: KeyRing, _ record: WrapRecord, _ call: Identifier) throws -> SecretBytes {
   try ring.open(record, as: .call, ownedBy: call)
 }
-""", "extra argument 'ownedBy' in call"),
+""", "incorrect argument label in call (have '_:as:ownedBy:', expected '_:as:of:')"),
     ("an object is opened with bytes for a key", """
 func open(_ secret: borrowing SecretBytes, _ header: EnvelopeHeader) throws -> EnvelopeOpener {
   try EnvelopeOpener(secret, header: header, length: .recorded(100))
