@@ -123,7 +123,9 @@ let tests: [Target] = [
     path: "Benchmarks/Program"),
   .testTarget(
     name: "CommandTests",
-    dependencies: ["callvault", "Adapters", "TLSClient", "Cryptography", "Encoding", "YAML"],
+    dependencies: [
+      "callvault", "Adapters", "TLSClient", "Cryptography", "Encoding", "YAML", "ChildProcess",
+    ],
     path: "Tests/CommandTests"),
   .testTarget(
     name: "ServiceTests",
@@ -140,7 +142,7 @@ let tests: [Target] = [
     ],
     path: "Tests/ViewTests"),
   .testTarget(
-    name: "HTTPTests", dependencies: ["HTTP", "HTTPClient", "Threading"],
+    name: "HTTPTests", dependencies: ["HTTP", "HTTPClient", "Threading", "ChildProcess"],
     path: "Tests/HTTPTests"),
   .testTarget(
     name: "AuditTests", dependencies: ["Audit", "Encoding", "Cryptography", "Mutation"],
@@ -149,14 +151,14 @@ let tests: [Target] = [
     name: "AuditLogTests",
     dependencies: [
       "Audit", "Drivers", "Vault", "Cryptography", "Encoding", "Threading", "Durable",
-      "FaultInjection", "Mutation",
+      "FaultInjection", "Mutation", "ChildProcess",
     ],
     path: "Tests/AuditLogTests"),
   .target(
     name: "FaultInjection", dependencies: ["Durable", "Threading"], path: "Tests/FaultInjection"),
   .testTarget(name: "ThreadingTests", dependencies: ["Threading"], path: "Tests/ThreadingTests"),
   .testTarget(
-    name: "DurableTests", dependencies: ["Durable", "FaultInjection", "Mutation"],
+    name: "DurableTests", dependencies: ["Durable", "FaultInjection", "Mutation", "ChildProcess"],
     path: "Tests/DurableTests"),
   .testTarget(
     name: "DatabaseTests", dependencies: ["Database", "FaultInjection"],
@@ -172,7 +174,7 @@ let tests: [Target] = [
       "Drivers", "ConformanceSuites", "FaultInjection", "Vault", "Audit", "Encoding",
       "Cryptography", "Durable", "Database",
     ], path: "Tests/DriverTests"),
-  // A vault that is killed: what no command does, purging, it does by itself.
+  // A vault that is killed: it purges at once, which `retention run` does only after days and two people.
   .executableTarget(
     name: "key-worker",
     dependencies: [
@@ -199,8 +201,7 @@ let tests: [Target] = [
     name: "AudioProbeTests",
     dependencies: [
       "AudioProbe", "audio-probe-child", "Drivers", "Vault", "Encoding", "Cryptography",
-      "Threading",
-      "Mutation",
+      "Threading", "Mutation", "ChildProcess",
     ], path: "Tests/AudioProbeTests"),
   .testTarget(name: "WaveTests", dependencies: ["Wave"], path: "Tests/WaveTests"),
   .testTarget(name: "EncodingTests", dependencies: ["Encoding"], path: "Tests/EncodingTests"),
@@ -221,16 +222,17 @@ let tests: [Target] = [
     dependencies: [
       "Adapters", "Intake", "Vault", "Retention", "Audit", "Drivers", "Encoding", "Threading",
       "Cryptography", "Durable", "Database", "YAML", "FaultInjection", "ConformanceSuites",
+      "ChildProcess",
     ],
     path: "Tests/VaultTests"),
   .testTarget(
-    name: "EnvelopeTests", dependencies: ["Vault", "Cryptography", "Encoding"],
+    name: "EnvelopeTests", dependencies: ["Vault", "Cryptography", "Encoding", "ChildProcess"],
     path: "Tests/EnvelopeTests"),
   .testTarget(
     name: "KeyTests",
     dependencies: [
       "Drivers", "ConformanceSuites", "FaultInjection", "Vault", "Audit", "Encoding",
-      "Cryptography", "Durable", "PKCS11", "SecretSharing",
+      "Cryptography", "Durable", "PKCS11", "SecretSharing", "ChildProcess",
     ], path: "Tests/KeyTests"),
   .testTarget(
     name: "SharingTests", dependencies: ["SecretSharing", "Cryptography", "Encoding"],
@@ -243,7 +245,8 @@ let tests: [Target] = [
     dependencies: ["callvault", "Tar", "PDF", "Spreadsheet", "Encoding", "Cryptography"],
     path: "Tests/EvidenceTests"),
   .testTarget(
-    name: "FailoverTests", dependencies: ["Failover", "YAML", "Cryptography", "Encoding"],
+    name: "FailoverTests",
+    dependencies: ["Failover", "YAML", "Cryptography", "Encoding", "Mutation"],
     path: "Tests/FailoverTests"),
   .testTarget(
     name: "IntakeTests",
@@ -262,6 +265,7 @@ let tests: [Target] = [
       "Telephony", "Failover", "HTTPClient", "Cryptography", "Encoding", "Threading", "YAML",
     ], path: "Tests/TelephonyDriver"),
   .target(name: "Mutation", path: "Tests/Mutation"),
+  .target(name: "ChildProcess", dependencies: ["CLinux"], path: "Tests/ChildProcess"),
   // What views make of entries, for programs that know the forms from elsewhere.
   .executableTarget(
     name: "entry-views", dependencies: ["Views", "Audit", "Encoding"], path: "Tests/EntryViews"),

@@ -1,3 +1,4 @@
+import ChildProcess
 import Foundation
 import Testing
 
@@ -15,24 +16,13 @@ struct LockdownTests {
       "signal-parent",
     ])
   func forbidden(_ attempt: String) throws {
-    let process = Process()
-    process.executableURL = URL(filePath: childProgram)
-    process.arguments = [attempt]
-    try process.run()
-    process.waitUntilExit()
-    #expect(process.terminationReason == .uncaughtSignal)
-    #expect(process.terminationStatus == Self.badSystemCall)
+    let outcome = try ChildProcess.run(childProgram, [attempt])
+    #expect(outcome.ending == .signal(Self.badSystemCall))
   }
 
   @Test("Memory is bounded, and no file is found", arguments: ["take-memory", "read-file"])
   func refused(_ attempt: String) throws {
-    let process = Process()
-    process.executableURL = URL(filePath: childProgram)
-    process.arguments = [attempt]
-    try process.run()
-    process.waitUntilExit()
-    #expect(process.terminationReason == .exit)
-    #expect(process.terminationStatus == 42)
+    #expect(try ChildProcess.run(childProgram, [attempt]).ending == .exit(42))
   }
 
   @Test("The kernel says the child is filtered, and it holds one descriptor and no environment")

@@ -1,3 +1,4 @@
+import ChildProcess
 import Foundation
 import Testing
 
@@ -68,12 +69,8 @@ enum Speech: String, CaseIterable, CustomTestStringConvertible {
   }
 
   private static func run(_ words: [String]) -> Bool {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = words
-    guard (try? process.run()) != nil else { return false }
-    process.waitUntilExit()
-    return process.terminationStatus == 0
+    // An encoder that is not there leaves its format out, which the test of that format says.
+    (try? ChildProcess.run(words[0], Array(words.dropFirst())))?.status == 0
   }
 }
 

@@ -262,9 +262,7 @@ private struct LyingWitness: WitnessTransport {
       if heads.count < 4 || heads.count.isMultiple(of: 50) { heads.append(try await head(log)) }
     }
     let ahead = try await head(log)
-    let running = Task { await log.run() }
-    running.cancel()
-    await running.value
+    await close(log)
     let copy = try TemporaryDirectory()
     try FileManager.default.copyItem(
       atPath: harness.layout.root, toPath: copy.path + "/data")

@@ -30,12 +30,6 @@ import Testing
     try Directory.names(in: harness.layout.epochKeys, on: LinuxFileSystem())
   }
 
-  private func close(_ log: AuditLog) async {
-    let running = Task { await log.run() }
-    running.cancel()
-    await running.value
-  }
-
   @Test func eachEpochNamesTheNext() async throws {
     let harness = try Harness()
     let log = try await harness.open()

@@ -37,9 +37,7 @@ import Testing
       if round == 0 { await attempt { try await log.rotateEpoch() } }
       if round < 2 { await attempt { try await log.publish() } }
     }
-    let running = Task { await log.run() }
-    running.cancel()
-    await running.value
+    await close(log)
     return run
   }
 

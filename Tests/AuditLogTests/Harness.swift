@@ -97,6 +97,13 @@ final class Harness: Sendable {
   }
 }
 
+/// Stops a log as its service would, so that all of it is published and its folder free.
+func close(_ log: AuditLog) async {
+  let running = Task { await log.run() }
+  running.cancel()
+  await running.value
+}
+
 extension Actor {
   static let testPerson = Actor(
     id: Harness.person, kind: .person, role: .clinician, method: .token, strength: 1)

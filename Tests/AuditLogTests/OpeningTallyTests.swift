@@ -158,12 +158,6 @@ private struct Holds: PruningHolds {
     #expect(destroyed > 0 && left > 0)
   }
 
-  private func close(_ log: AuditLog) async {
-    let running = Task { await log.run() }
-    running.cancel()
-    await running.value
-  }
-
   @Test func whatIsLostOrChangedIsAFinding() async throws {
     let practice = try await Practice(keeping: .zero)
     let file = practice.firstFile

@@ -21,9 +21,7 @@ import Testing
         if round == 1 { try await log.rotateEpoch() }
         if round % 2 == 0 { try await log.publish() }
       }
-      let running = Task { await log.run() }
-      running.cancel()
-      await running.value
+      await close(log)
     } catch {
       #expect(disk.isOff, "\(error)")
     }

@@ -40,12 +40,6 @@ private struct Holds: PruningHolds {
     return (harness, call)
   }
 
-  private func close(_ log: AuditLog) async {
-    let running = Task { await log.run() }
-    running.cancel()
-    await running.value
-  }
-
   @Test func whatIsLeftVerifies() async throws {
     let (harness, call) = try await practice()
     let log = try await harness.open()

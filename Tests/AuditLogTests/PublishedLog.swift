@@ -1,4 +1,5 @@
 import Audit
+import ChildProcess
 import Cryptography
 import Drivers
 import Foundation
@@ -79,38 +80,18 @@ enum GoVerifier {
     let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent().appending(path: "Outside/gotlog/verify.go").path
     let target = NSTemporaryDirectory() + "callvault-verify-\(getpid())"
-    let status = run(
+    let built = try? ChildProcess.run(
       "/usr/bin/go", ["build", "-o", target, source],
       environment: ["GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOPROXY": "off"])
-    return status?.code == 0 ? target : nil
+    return built?.status == 0 ? target : nil
   }()
 
   static func accepts(
     _ folder: String, key: VerifierKey, isExpected: Bool = true
   ) throws -> Bool {
     let program = try #require(program)
-    let result = try #require(run(program, [key.description, folder]))
-    if result.code != 0, isExpected { print(result.output) }
-    return result.code == 0
-  }
-
-  private static func run(
-    _ program: String, _ arguments: [String], environment: [String: String] = [:]
-  ) -> (code: Int32, output: String)? {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    do {
-      try process.run()
-    } catch {
-      return nil
-    }
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    let result = try ChildProcess.run(program, [key.description, folder])
+    if result.status != 0, isExpected { print(result.output, result.errors) }
+    return result.status == 0
   }
 }

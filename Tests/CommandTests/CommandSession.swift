@@ -1,3 +1,4 @@
+import ChildProcess
 import Foundation
 import Testing
 
@@ -6,7 +7,7 @@ final class CommandSession {
   let folder: URL
   var data: String { folder.appending(path: "data").path }
   var keys: String { folder.appending(path: "keys").path }
-  private var service: Process?
+  private var service: ChildProcess?
 
   /// What one command came to.
   struct Answer {
@@ -32,9 +33,9 @@ final class CommandSession {
   }
 
   deinit {
-    if let service, service.isRunning {
-      service.terminate()
-      service.waitUntilExit()
+    if let service {
+      service.signal(SIGTERM)
+      _ = service.wait()
     }
     try? FileManager.default.removeItem(at: folder)
   }
@@ -45,16 +46,9 @@ final class CommandSession {
       path: "callvault")
   }
 
-  private func process(_ words: [String], token: String?) -> Process {
-    let process = Process()
-    process.executableURL = Self.program
-    process.arguments = words
-    var environment = ProcessInfo.processInfo.environment
-    environment["CALLVAULT_DATA"] = data
-    environment["CALLVAULT_TOKEN"] = token
-    process.environment = environment
-    process.standardInput = FileHandle.nullDevice
-    return process
+  private func process(_ words: [String], token: String?) throws -> ChildProcess {
+    try ChildProcess(
+      Self.program.path, words, environment: ["CALLVAULT_DATA": data, "CALLVAULT_TOKEN": token])
   }
 
   func run(_ words: String..., token: String? = nil) throws -> Answer {
@@ -62,17 +56,8 @@ final class CommandSession {
   }
 
   func run(_ words: [String], token: String?) throws -> Answer {
-    let process = process(words, token: token)
-    // Files, not pipes: nothing here waits for a reader.
-    let names = ["output", "errors"].map { folder.appending(path: "\($0)-\(UUID().uuidString)") }
-    for name in names { try Data().write(to: name) }
-    process.standardOutput = try FileHandle(forWritingTo: names[0])
-    process.standardError = try FileHandle(forWritingTo: names[1])
-    try process.run()
-    process.waitUntilExit()
-    let texts = try names.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
-    for name in names { try FileManager.default.removeItem(at: name) }
-    return Answer(code: process.terminationStatus, output: texts[0], errors: texts[1])
+    let outcome = try process(words, token: token).wait()
+    return Answer(code: outcome.status, output: outcome.output, errors: outcome.errors)
   }
 
   /// Runs a command with --json that must succeed.
@@ -84,28 +69,17 @@ final class CommandSession {
 
   /// Starts the service on a free port and waits until it answers.
   func serve() throws {
-    let process = process(["serve", "--listen", "127.0.0.1:0", "--keys", keys], token: nil)
-    let output = folder.appending(path: "serve-output")
-    try Data().write(to: output)
-    process.standardOutput = try FileHandle(forWritingTo: output)
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    service = process
-    for _ in 0..<400 {
-      if try Data(contentsOf: output).contains(UInt8(ascii: "\n")) { return }
-      guard process.isRunning else { break }
-      usleep(25_000)
-    }
-    Issue.record("the service did not start")
+    let service = try process(["serve", "--listen", "127.0.0.1:0", "--keys", keys], token: nil)
+    self.service = service
+    try #require(service.hasWrittenLine(), "the service did not start: \(service.errorText)")
   }
 
   /// Asks the service to stop; its exit code.
   func stop() throws -> Int32 {
-    let process = try #require(service)
-    process.terminate()
-    process.waitUntilExit()
-    service = nil
-    return process.terminationStatus
+    let service = try #require(service)
+    service.signal(SIGTERM)
+    self.service = nil
+    return service.wait().status
   }
 
   func token(_ role: String, _ scopes: String...) throws -> String {

@@ -1,3 +1,4 @@
+import ChildProcess
 import Durable
 import FaultInjection
 import Foundation
@@ -11,12 +12,7 @@ import Testing
     let path = directory.path
     /// Asks as another process would: 0 got the lock, 1 did not.
     func otherProcess() throws -> Int32 {
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/flock")
-      process.arguments = ["--nonblock", path, "true"]
-      try process.run()
-      process.waitUntilExit()
-      return process.terminationStatus
+      try ChildProcess.run("/usr/bin/flock", ["--nonblock", path, "true"]).status
     }
     do {
       let lock = try DirectoryLock(path, on: files)
@@ -27,17 +23,13 @@ import Testing
     }
     #expect(try otherProcess() == 0)
     // And the other way round: another process holds it.
-    let holder = Process()
-    let ready = Pipe()
-    holder.executableURL = URL(fileURLWithPath: "/usr/bin/flock")
-    holder.arguments = ["--no-fork", path, "sh", "-c", "echo held; exec sleep 60"]
-    holder.standardOutput = ready
-    try holder.run()
-    _ = ready.fileHandleForReading.availableData
+    let holder = try ChildProcess(
+      "/usr/bin/flock", ["--no-fork", path, "sh", "-c", "echo held; exec sleep 60"])
+    try #require(holder.hasWrittenLine())
     let error = #expect(throws: DurableError.self) { _ = try DirectoryLock(path, on: files) }
     #expect(error?.code == .locked)
-    kill(holder.processIdentifier, SIGKILL)
-    holder.waitUntilExit()
+    holder.signal(SIGKILL)
+    #expect(holder.wait().ending == .signal(SIGKILL))
   }
 
   @Test func filesAreForTheirOwnerOnly() throws {

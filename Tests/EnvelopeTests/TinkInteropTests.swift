@@ -1,3 +1,4 @@
+import ChildProcess
 import Cryptography
 import Encoding
 import Foundation
@@ -56,19 +57,14 @@ struct TinkInteropTests {
       throw Missing(
         description: "there is no Python with tink: run ./bootstrap.sh, which makes .venv")
     }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: python)
-    process.arguments = [
-      TinkInteropTests.repository.appendingPathComponent("Tests/Outside/tink_check.py").path,
-      command, "--key", key, "--aad", aad, "--segment", String(segmentSize), input.path,
-      output.path,
-    ]
-    let said = Pipe()
-    process.standardError = said
-    try process.run()
-    let text = String(decoding: said.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "tink \(command): \(text)")
+    let answer = try ChildProcess.run(
+      python,
+      [
+        TinkInteropTests.repository.appendingPathComponent("Tests/Outside/tink_check.py").path,
+        command, "--key", key, "--aad", aad, "--segment", String(segmentSize), input.path,
+        output.path,
+      ])
+    #expect(answer.status == 0, "tink \(command): \(answer.errors)")
   }
 
   private struct Missing: Error, CustomStringConvertible {

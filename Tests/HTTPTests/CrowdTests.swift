@@ -1,3 +1,4 @@
+import ChildProcess
 import Foundation
 import Testing
 import Threading
@@ -62,27 +63,21 @@ import Threading
       let isOut = Gate()
       try await TestSite.serve(report: { if case .cannotAccept = $0 { isOut.open() } }) { site in
         let last = try await site.connect()
-        let (input, output) = (Pipe(), Pipe())
-        let clients = Process()
-        clients.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        clients.arguments = ["-c", CrowdTests.crowd, String(site.port)]
-        clients.standardInput = input
-        clients.standardOutput = output
-        try clients.run()
+        let clients = try ChildProcess(
+          "/usr/bin/python3", ["-c", CrowdTests.crowd, String(site.port)], input: .written)
         // What the runtime opens at its first sleep it must have before there are few left.
         try await Task.sleep(for: .milliseconds(1))
         var few = rlimit(rlim_cur: 64, rlim_max: 64)
         guard unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &few) == 0 else {
           exit(1)
         }
-        try input.fileHandleForWriting.write(contentsOf: Data("go\n".utf8))
+        try clients.say("go\n")
         await isOut.wait()
         // Those who are served are served on.
         try await last.send(CrowdTests.hello)
         guard try await last.receiveToEnd().hasSuffix("hello") else { exit(2) }
-        // Not by a signal: the child of a test has most of them blocked.
-        try input.fileHandleForWriting.close()
-        clients.waitUntilExit()
+        clients.closeInput()
+        _ = clients.wait()
         while true {
           // The places come back as the server sees that they went.
           if let answer = try? await site.exchange(CrowdTests.hello), answer.hasSuffix("hello") {

@@ -1,3 +1,4 @@
+import ChildProcess
 import Foundation
 import Threading
 
@@ -206,29 +207,9 @@ struct TestSite {
 func run(
   _ program: String, _ arguments: [String], input: String? = nil
 ) async throws -> (status: Int32, output: String) {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = [program] + arguments
-  let output = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-  try Data().write(to: output)
-  let handle = try FileHandle(forWritingTo: output)
-  process.standardOutput = handle
-  process.standardError = handle
-  let pipe = Pipe()
-  process.standardInput = pipe
-  let status = try await withCheckedThrowingContinuation { continuation in
-    process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
-    do {
-      try process.run()
-      if let input { try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8)) }
-      try pipe.fileHandleForWriting.close()
-    } catch {
-      process.terminationHandler = nil
-      continuation.resume(throwing: error)
-    }
-  }
-  try handle.close()
-  let text = String(decoding: try Data(contentsOf: output), as: UTF8.self)
-  try FileManager.default.removeItem(at: output)
-  return (status, text)
+  let outcome = try await ChildProcess(
+    program, arguments, input: input.map { .text($0) } ?? .nothing
+  )
+  .ended()
+  return (outcome.status, outcome.output + outcome.errors)
 }

@@ -1,3 +1,4 @@
+import ChildProcess
 import ConformanceSuites
 import Cryptography
 import Drivers
@@ -31,16 +32,10 @@ enum SoftToken {
   /// Makes a token of its own for a test.
   static func make(_ name: String) throws {
     _ = try #require(folder)
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/softhsm2-util")
-    process.arguments = [
-      "--init-token", "--free", "--label", name, "--pin", pin, "--so-pin", "so-4711-test",
-    ]
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
+    let made = try ChildProcess.run(
+      "/usr/bin/softhsm2-util",
+      ["--init-token", "--free", "--label", name, "--pin", pin, "--so-pin", "so-4711-test"])
+    try #require(made.status == 0, "\(made.errors)")
   }
 
   static func token(_ name: String, pin: String = SoftToken.pin) throws -> Token {

@@ -1,4 +1,5 @@
 import Audit
+import ChildProcess
 import Cryptography
 import Drivers
 import Encoding
@@ -219,16 +220,14 @@ extension Practice {
 
   /// Runs a statement by the outside program, as somebody with the disk would.
   func sql(_ statement: String) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-    process.arguments = [
-      "-c",
-      "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()",
-      catalogFiles[0].path, statement,
-    ]
-    try process.run()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
+    let outcome = try ChildProcess.run(
+      "/usr/bin/python3",
+      [
+        "-c",
+        "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()",
+        catalogFiles[0].path, statement,
+      ])
+    #expect(outcome.status == 0, "\(outcome.errors)")
   }
 
   func copyOfCatalog() throws -> [Data?] {
