@@ -37,7 +37,9 @@ public actor FileEpochKeys: EpochKeys, WrappedKeyHolder {
   }
 
   public func rootKey() throws -> VerifierKey? {
-    guard let bytes = try content(of: layout.logRoot, limit: 1024) else { return nil }
+    guard let bytes = try readIfPresent(layout.logRoot, limit: 1024, on: fileSystem) else {
+      return nil
+    }
     guard bytes.last == 0x0A,
       let key = VerifierKey(String(decoding: bytes.dropLast(), as: UTF8.self))
     else { throw VaultError(.tampered, during: "reading the verifier key of the log's root") }
@@ -45,7 +47,8 @@ public actor FileEpochKeys: EpochKeys, WrappedKeyHolder {
   }
 
   public func key(of epoch: Int64) throws -> EpochKey? {
-    guard let bytes = try content(of: path(of: epoch), limit: Self.byteCount) else { return nil }
+    guard let bytes = try readIfPresent(path(of: epoch), limit: Self.byteCount, on: fileSystem)
+    else { return nil }
     // A power cut may leave a wiped key's file half zeros, but never the live one's.
     guard bytes.count == Self.byteCount, bytes.starts(with: Self.magic),
       Self.integer(bytes[8..<16]) == UInt64(epoch)
@@ -64,7 +67,9 @@ public actor FileEpochKeys: EpochKeys, WrappedKeyHolder {
     try Directory.make(layout.epochKeys, below: layout.root, on: fileSystem)
     // A key that was kept and never introduced is replaced: it has signed nothing.
     try AtomicFile.write(bytes, to: path(of: key.number), on: fileSystem)
-    guard try content(of: path(of: key.number), limit: Self.byteCount) == bytes else {
+    guard
+      try readIfPresent(path(of: key.number), limit: Self.byteCount, on: fileSystem) == bytes
+    else {
       throw VaultError(.unavailable, during: "reading back an epoch's key")
     }
   }
@@ -77,19 +82,19 @@ public actor FileEpochKeys: EpochKeys, WrappedKeyHolder {
   }
 
   public func certified() throws -> Keyring? {
-    guard let bytes = try content(of: layout.certified, limit: Keyring.maximumByteCount) else {
-      return nil
-    }
+    guard
+      let bytes = try readIfPresent(
+        layout.certified, limit: Keyring.maximumByteCount, on: fileSystem)
+    else { return nil }
     return try Keyring(parsing: bytes)
   }
 
   /// Wraps the live epoch's seed again; what is to be wiped goes with the next upkeep.
   public func rewrapKeys() throws {
     let newest = try ring.facts().kekID
-    guard try Directory.status(of: layout.epochKeys, on: fileSystem) != nil else { return }
-    for name in try Directory.names(in: layout.epochKeys, on: fileSystem) {
+    for name in try namesIfPresent(in: layout.epochKeys, on: fileSystem) {
       guard let epoch = Int64(name),
-        let file = try content(of: path(of: epoch), limit: Self.byteCount),
+        let file = try readIfPresent(path(of: epoch), limit: Self.byteCount, on: fileSystem),
         // One that is being wiped may be zeros already.
         file.count == Self.byteCount, file.starts(with: Self.magic),
         try WrapRecord(parsing: Array(file[24...])).kekID != newest,
@@ -100,10 +105,6 @@ public actor FileEpochKeys: EpochKeys, WrappedKeyHolder {
   }
 
   private func path(of epoch: Int64) -> String { layout.epochKeys + "/\(epoch)" }
-
-  private func content(of path: String, limit: Int) throws -> [UInt8]? {
-    try readIfPresent(path, limit: limit, on: fileSystem)
-  }
 
   private static func bigEndian(_ value: UInt64) -> [UInt8] {
     (0..<8).reversed().map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }

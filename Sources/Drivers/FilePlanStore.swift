@@ -37,10 +37,7 @@ public actor FilePlanStore: PlanStore {
     do throws(DurableError) {
       try Directory.make(folder, below: root, on: fileSystem)
       // What a crash left of one.
-      for name in try Directory.names(in: folder, on: fileSystem)
-      where name.hasSuffix(StagedFile.temporaryEnding) {
-        try Directory.remove(folder + "/" + name, on: fileSystem)
-      }
+      try Directory.sweepTemporaryFiles(in: folder, writtenBefore: .max, on: fileSystem)
       staged = try StagedFile(stagedIn: folder, named: "plan", on: fileSystem)
     } catch {
       throw VaultError(error)

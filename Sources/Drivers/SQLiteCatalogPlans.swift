@@ -89,6 +89,15 @@ extension SQLiteCatalog {
     }
   }
 
+  public func openPlans() async throws(VaultError) -> [PlanRow] {
+    try await read("listing open plans") { connection in
+      try connection.rows(
+        "SELECT " + .planColumns + " FROM purge_plan INDEXED BY purge_plan_open"
+          + " WHERE since IS NULL AND stage NOT IN ('done', 'void') ORDER BY made DESC, id DESC"
+      ) { (row) throws(DatabaseError) in try row.plan() }
+    }
+  }
+
   public func update(_ plan: PlanRow) async throws(VaultError) {
     try await write("storing how far a plan is") { connection in
       let changed = try connection.run(

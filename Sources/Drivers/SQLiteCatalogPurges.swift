@@ -75,10 +75,13 @@ extension SQLiteCatalog {
     }
   }
 
-  public func purgedCount(ofPlan plan: Identifier) async throws(VaultError) -> Int64 {
+  public func purgedWeight(ofPlan plan: Identifier) async throws(VaultError) -> Int64 {
     try await read("counting a plan's purges") { connection in
       try connection.first(
-        "SELECT count(*) FROM purged_call WHERE plan = ? AND since IS NULL", plan.bytes
+        """
+        SELECT coalesce(sum(max(recording_count, 1)), 0) FROM purged_call
+        WHERE plan = ? AND since IS NULL
+        """, plan.bytes
       ) { (row) throws(DatabaseError) in try row.size(0) } ?? 0
     }
   }

@@ -280,6 +280,7 @@ enum SQLiteCatalogSchema {
     ) STRICT;
     CREATE INDEX purge_plan_pending ON purge_plan (since) WHERE since IS NOT NULL;
     CREATE INDEX purge_plan_by_time ON purge_plan (made, id);
+    CREATE INDEX purge_plan_open ON purge_plan (made, id) WHERE stage NOT IN ('done', 'void');
 
     CREATE TABLE approval (
       subject BLOB NOT NULL,

@@ -51,19 +51,24 @@ public struct TimeZoneRules: Sendable, Equatable {
     }
   }
 
-  /// The instant at which clocks there showed `local`.
+  /// Seconds by which clocks there were ahead of UTC when they showed a time, which is given as if it were
+  /// UTC, in seconds since 1970.
   ///
   /// Where clocks are put back, an hour comes twice: the first of the two is taken. Where they are put
   /// forward, an hour does not come: the time is taken as if they had not been.
+  public func secondsEast(whenShowing shown: Int64) -> Int {
+    // Offsets change once in two days at most, so these are the only two there can be.
+    let before = offset(at: shown - 86_400)
+    let after = offset(at: shown + 86_400)
+    return [before, after].filter { offset(at: shown - Int64($0)) == $0 }.max() ?? before
+  }
+
+  /// The instant at which clocks there showed `local`, found by ``secondsEast(whenShowing:)``.
   ///
   /// - Returns: nil where the offset then was no whole number of minutes, as before standard time.
   public func instant(of local: LocalTime) -> OffsetTime? {
     let shown = local.civil.millisecondsSince1970 / 1000
-    // Offsets change once in two days at most, so these are the only two there can be.
-    let before = offset(at: shown - 86_400)
-    let after = offset(at: shown + 86_400)
-    let candidates = [before, after].filter { offset(at: shown - Int64($0)) == $0 }
-    let east = candidates.max() ?? before
+    let east = secondsEast(whenShowing: shown)
     guard east.isMultiple(of: 60) else { return nil }
     return OffsetTime(
       instant: Timestamp(milliseconds: (shown - Int64(east)) * 1000), offsetMinutes: east / 60)

@@ -71,13 +71,13 @@ public struct Supervision: Sendable {
   }
 
   /// All that must be done for a plan has been read back.
-  public mutating func confirmed(version: Int64, at now: Moment) {
-    routing.confirmed(version: version, at: now)
+  public mutating func confirmed(version: Int64) {
+    routing.confirmed(version: version)
   }
 
   /// Something that a plan needs could not be done.
-  public mutating func failed(version: Int64, at now: Moment) {
-    routing.failed(version: version, at: now)
+  public mutating func failed(version: Int64) {
+    routing.failed(version: version)
   }
 
   /// A test call ended.
@@ -144,7 +144,7 @@ extension Supervision {
       now = now.advanced(byMs: 50)
       copy.hearAll(but: [], at: now)
       _ = copy.look(at: now, time: time)
-      copy.confirmed(version: copy.routing.version, at: now)
+      copy.confirmed(version: copy.routing.version)
     }
     let lastLife = now
     while now.ms(since: lastLife) < 30_000 {
@@ -154,7 +154,7 @@ extension Supervision {
       where decision.plan.route.id != decision.fromRoute {
         return (decision, now.ms(since: lastLife))
       }
-      copy.confirmed(version: copy.routing.version, at: now)
+      copy.confirmed(version: copy.routing.version)
     }
     return nil
   }

@@ -1,3 +1,5 @@
+import Threading
+
 /// Accepts the connections of one listener and spreads them over the event loops.
 ///
 /// One thread accepts and gives each connection to the loop that has the fewest: with a listener

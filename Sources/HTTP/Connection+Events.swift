@@ -1,4 +1,5 @@
 import CLinux
+import Threading
 
 // Events, deadlines and waiting.
 extension Connection {

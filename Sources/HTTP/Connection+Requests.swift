@@ -1,3 +1,5 @@
+import Threading
+
 // One request and its response.
 extension Connection {
   /// Answers one request, and says whether the connection can take another.

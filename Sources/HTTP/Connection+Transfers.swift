@@ -1,3 +1,5 @@
+import Threading
+
 // Bytes in and out.
 extension Connection {
   /// Between 1 and `limit` bytes, or none after the last.

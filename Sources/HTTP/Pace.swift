@@ -1,3 +1,5 @@
+import Threading
+
 /// How long we would still wait for the client, in nanoseconds.
 ///
 /// Bytes earn waiting, up to a bound: who has moved much must not be able to stall for hours.

@@ -35,11 +35,7 @@ public actor HTTPClient {
     _ endpoint: Endpoint, idleSeconds: Int = 120, totalSeconds: Int? = nil,
     keeping kept: Int = bodyLimit
   ) throws(HTTPClientError) {
-    switch endpoint {
-    case .server(let origin, _): try Self.check(origin, clearTextElsewhere: false)
-    case .openServer(let origin, _): try Self.check(origin, clearTextElsewhere: true)
-    case .socket: break
-    }
+    try Self.check(endpoint)
     self.endpoint = endpoint
     self.idleSeconds = idleSeconds
     self.totalSeconds = totalSeconds
@@ -49,6 +45,17 @@ public actor HTTPClient {
       executor = try BlockingExecutor(label: "http-client")
     } catch {
       throw HTTPClientError(.unreachable, during: "starting a thread", cause: error)
+    }
+  }
+
+  /// Checks how a server's origin is written; nothing is asked.
+  ///
+  /// - Throws: ``HTTPClientError/Code/unusable`` for an origin that is not one.
+  public static func check(_ endpoint: Endpoint) throws(HTTPClientError) {
+    switch endpoint {
+    case .server(let origin, _): try check(origin, clearTextElsewhere: false)
+    case .openServer(let origin, _): try check(origin, clearTextElsewhere: true)
+    case .socket: break
     }
   }
 

@@ -73,7 +73,7 @@ public struct Sidecar: Sendable, Equatable {
     consent = []
     if let value = object["consent"] {
       guard case .array(let items) = value else { throw malformed }
-      for case let item in items {
+      for item in items {
         guard case .object(let record) = item else { throw malformed }
         do throws(ConsentRecordError) {
           consent.append(try ConsentRecord(record))

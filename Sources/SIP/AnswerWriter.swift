@@ -163,20 +163,6 @@ extension Redirection.Answer {
     case .fault(.versionNotSupported): "505 Version Not Supported"
     }
   }
-
-  public var status: Int {
-    switch self {
-    case .contacts: 302
-    case .ok: 200
-    case .emergency: 503
-    case .unknownCall: 481
-    case .method(let isKnown): isKnown ? 405 : 501
-    case .fault(.badRequest): 400
-    case .fault(.unsupportedScheme): 416
-    case .fault(.badExtension): 420
-    case .fault(.versionNotSupported): 505
-    }
-  }
 }
 
 extension SIPRequest {

@@ -17,8 +17,6 @@ public struct SIPMessage: Sendable {
   let bytes: [UInt8]
   let startLine: Range<Int>
   let fields: [Field]
-  /// Where the body begins.
-  let headEnd: Int
   /// What Content-Length says; nil without one.
   let contentLength: ContentLength?
 
@@ -53,7 +51,6 @@ public struct SIPMessage: Sendable {
     self.bytes = bytes
     startLine = reader.startLine
     fields = reader.fields
-    headEnd = reader.end
     contentLength = judge(Self.length(in: bytes, of: reader.fields), bytes.count - reader.end)
   }
 

@@ -12,12 +12,8 @@ struct SIPURI: Sendable {
   }
 
   let scheme: Scheme
-  /// All of it.
-  let range: Range<Int>
   /// What a number or name is read from: the user without password, or all after the scheme; may be empty.
   let user: Range<Int>
-  /// Without brackets; empty for other schemes.
-  let host: Range<Int>
 
   /// Reads all of a stretch; nil if it is no URI.
   init?(_ bytes: [UInt8], at range: Range<Int>) {
@@ -28,7 +24,6 @@ struct SIPURI: Sendable {
     guard let first = name.first, Syntax.isLetter(bytes[first]), !rest.isEmpty,
       bytes.allSatisfy(at: name, { Syntax.isAlphanumeric($0) || [0x2B, 0x2D, 0x2E].contains($0) })
     else { return nil }
-    self.range = range
     if bytes.holds("sip", at: name) {
       scheme = .sip
     } else if bytes.holds("sips", at: name) {
@@ -45,7 +40,6 @@ struct SIPURI: Sendable {
           })
       else { return nil }
       user = rest
-      host = rest.upperBound..<rest.upperBound
       return
     }
     // The last `@`: neither a host nor a parameter has one.
@@ -63,7 +57,6 @@ struct SIPURI: Sendable {
       user = hostStart..<hostStart
     }
     guard let place = HostPort(bytes, from: hostStart, to: rest.upperBound) else { return nil }
-    host = place.host
     // Header fields in a URI (`?`) may not stand in a Request-URI (RFC 3261, 19.1.1).
     let parameters = place.end..<rest.upperBound
     guard parameters.isEmpty || bytes[parameters.lowerBound] == Syntax.semicolon,

@@ -135,13 +135,6 @@ public final class Vault: Sendable {
         }
       }
       group.addTask {
-        await self.repeatedly(every: .seconds(60)) {
-          await self.attempt(.keys) { () throws(VaultError) in
-            _ = try await self.startRatchetIfExcised()
-          }
-        }
-      }
-      group.addTask {
         await self.repeatedly(every: .seconds(1)) {
           await self.attempt(.retention) { () throws(VaultError) in try await self.keepRetention() }
         }

@@ -113,7 +113,7 @@ extension CatalogConformance {
         #expect(
           try await again.purgeEvidence(ofPlan: plan, after: nil, limit: 10).count == 2)
         #expect(try await again.purged(among: [first.id, .random()]) == [first.id])
-        #expect(try await again.purgedCount(ofPlan: plan) == 2)
+        #expect(try await again.purgedWeight(ofPlan: plan) == 2)
         let counted = try await again.purgedRecordings(since: Timestamp(milliseconds: 10))
         #expect(counted.map(\.recordings) == [2])
         try await again.checkIntegrity()

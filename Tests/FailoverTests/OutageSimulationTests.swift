@@ -1,17 +1,12 @@
 import Encoding
-import Glibc
+import Mutation
 import Testing
 
 @testable import Failover
 
 /// The real decisions in thousands of outages; a failure prints its seed.
 @Suite struct OutageSimulationTests {
-  /// How many seeds; a torture run says more by CALLVAULT_ROUNDS.
-  private static var rounds: UInt64 {
-    guard let text = unsafe getenv("CALLVAULT_OUTAGES") else { return 10_000 }
-    return unsafe UInt64(String(cString: text)) ?? 10_000
-  }
-
+  private static let rounds = UInt64(Mutation.rounds(otherwise: 10_000))
   private static let lanes: UInt64 = 4
 
   @Test(arguments: 0..<lanes)

@@ -1,40 +1,36 @@
 import Cryptography
 import Encoding
 import Failover
+import Foundation
 import Testing
 import YAML
 
 /// The shipped policy and changes of it.
 enum PolicyFiles {
   /// `Policies/routing.yaml`, of the repository that holds this file.
-  static let shipped: String = {
-    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    return (try? text("/" + root + "/Policies/routing.yaml")) ?? ""
-  }()
+  private static let shipped = Result {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    return try String(contentsOf: root.appending(path: "Policies/routing.yaml"), encoding: .utf8)
+  }
 
   /// A zone of the machine's database.
   static func zone(_ name: String) -> [UInt8]? {
     guard name.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x2e }) else { return nil }
-    return try? bytes("/usr/share/zoneinfo/" + name)
+    return (try? Data(contentsOf: URL(filePath: "/usr/share/zoneinfo/" + name))).map { [UInt8]($0) }
   }
 
-  static func policy(_ text: String = shipped) throws(YAMLError) -> RoutingPolicy {
+  /// What a text says; nil: the shipped policy's.
+  static func policy(_ text: String? = nil) throws -> RoutingPolicy {
     try RoutingPolicy(
-      parsing: Array(text.utf8), file: "routing.yaml", zoneFile: zone)
+      parsing: Array((text ?? shipped.get()).utf8), file: "routing.yaml", zoneFile: zone)
   }
 
   /// The shipped policy with one text replaced by another.
   static func changed(_ from: String, _ to: String) throws -> String {
+    let shipped = try shipped.get()
     try #require(shipped.contains(from), "the shipped policy has no \(from)")
     return shipped.replacing(from, with: to)
-  }
-
-  private static func text(_ path: String) throws -> String {
-    String(decoding: try bytes(path), as: UTF8.self)
-  }
-
-  private static func bytes(_ path: String) throws -> [UInt8] {
-    try FileReader.read(path)
   }
 }
 

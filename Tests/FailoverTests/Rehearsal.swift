@@ -44,10 +44,9 @@ struct Rehearsal {
         case .command(let decision): decisions.append(decision)
         case .tell(let event, _, _): told.append(event)
         case .callCanary(let route): canaries.append(route)
-        case .proveUplink: break
         }
       }
-      if let pending { supervision.confirmed(version: pending, at: now) }
+      if let pending { supervision.confirmed(version: pending) }
     }
   }
 

@@ -5,7 +5,7 @@ import Testing
 /// Which way calls go, and what must be proved before that changes.
 @Suite struct RoutingMachineTests {
   private func living(
-    _ policy: String = PolicyFiles.shipped, at time: String = "2026-11-25T10:00:00-05:00"
+    _ policy: String? = nil, at time: String = "2026-11-25T10:00:00-05:00"
   ) throws -> Rehearsal {
     var rehearsal = Rehearsal(try PolicyFiles.policy(policy), at: time)
     rehearsal.run(ms: 3_000)
@@ -181,6 +181,19 @@ import Testing
     #expect(rehearsal.route == "ai-first")
   }
 
+  @Test func aPersonNeedNotWaitForTestCalls() throws {
+    var rehearsal = try living(PolicyFiles.changed("canaries: 0", "canaries: 2"))
+    rehearsal.dead = ["pbx"]
+    rehearsal.run(ms: 3_000)
+    rehearsal.dead = []
+    rehearsal.run(ms: 150_000)
+    #expect(rehearsal.state == .failbackPending)
+    #expect(rehearsal.route == "twilio-desk")
+    rehearsal.supervision.approveFailback()
+    rehearsal.run(ms: 100)
+    #expect(rehearsal.route == "ai-first")
+  }
+
   @Test func tooManyChangesLatchInTheSaferState() throws {
     var rehearsal = try living(
       PolicyFiles.changed("when: idle, dwell_ms: 120000", "when: recovered, dwell_ms: 5000"))
@@ -224,8 +237,7 @@ import Testing
     rehearsal.confirms = false
     rehearsal.dead = ["pbx"]
     rehearsal.run(ms: 3_000)
-    rehearsal.supervision.failed(
-      version: rehearsal.supervision.routing.version, at: rehearsal.now)
+    rehearsal.supervision.failed(version: rehearsal.supervision.routing.version)
     rehearsal.run(ms: 50)
     #expect(rehearsal.route == "pstn")
   }

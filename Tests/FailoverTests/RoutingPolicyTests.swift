@@ -51,6 +51,24 @@ import YAML
   }
 
   @Test(arguments: [
+    ("points: [\"5911\"]", true), ("points: [5911]", true), ("points: [900, 5911]", true),
+    ("places: {desk: {context: in, extension: 5911}}", true),
+    ("groups: {desk: {queue: 5911}, nurses: {ring_group: 801}}", true),
+    ("groups: {desk: {queue: 800}, nurses: {ring_group: 5911}}", true),
+    ("moves: {desk: Extension 5911}", true), ("moves: {desk: Extension 911}", true),
+    ("points: [911]", true), ("\"Extension 5911\": x", true), ("limit_ms: 5911", false),
+    ("limit_ms: 911", false), ("points: [900]", false), ("moves: {desk: Extension 900}", false),
+  ])
+  func aNumberIsFoundHoweverItIsWritten(setting: String, isRefused: Bool) throws {
+    let text = try PolicyFiles.changed("hours:\n", "emergency_numbers: [\"5911\"]\nhours:\n")
+      .replacingFirst(
+        "# actuators:\n", with: "actuators:\n  pbx: {kind: threecx, \(setting)}\n")
+    var detail: String?
+    do { _ = try PolicyFiles.policy(text) } catch let error as YAMLError { detail = error.detail }
+    #expect((detail?.contains("emergency") == true) == isRefused, "\(detail ?? "accepted")")
+  }
+
+  @Test(arguments: [
     ("v: 1", "v: 2", "a number from 1 to 1"),
     ("owner: practice manager", "owner: practice manager\nowners: x", "unknown key"),
     ("role: uplink", "role: trunk", "uplink is missing"),

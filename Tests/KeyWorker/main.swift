@@ -7,8 +7,9 @@ import Glibc
 import Vault
 
 // A vault that stores, purges, rotates, ratchets, backs up and restores until it is killed: a program of its
-// own, because there is no command that purges. `Tests/Torture/key_kills.py` stops and kills it, and holds
-// what it said against what it has afterwards.
+// own, because `retention run` purges only what two people approved days ago, and a kill needs hundreds of
+// purges a minute. `Tests/Torture/key_kills.py` stops and kills it, and holds what it said against what it
+// has afterwards.
 //
 //     key-worker FOLDER POLICIES [ratchet]     `ratchet` makes one and ends
 //     key-worker --check POLICIES              a folder a line on standard input: each is started once, as

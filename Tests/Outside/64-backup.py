@@ -208,6 +208,11 @@ def main():
             assert not list(BACKUP.rglob(name)), name
         assert not list(BACKUP.glob("sets/*/keys/epochs")) and not list(BACKUP.glob("sets/*/unsealing/key"))
         assert list(BACKUP.glob("sets/*/unsealing/certificate"))
+        # Without it a restored vault would ask for nobody's consent.
+        consent = pathlib.Path(service.data, "policies", "consent.yaml").read_bytes()
+        kept = list(BACKUP.glob("sets/*/policies/consent.yaml"))
+        assert [path.read_bytes() for path in kept] == [consent], kept
+        assert (new / "policies" / "consent.yaml").read_bytes() == consent
         say("sha256sum -c accepts all %d files of a backup, PyPI cryptography its note and the drill's "
             "certificate; no key and no spoken byte in %d files" % (files, scanned))
 

@@ -14,7 +14,6 @@ import YAML
 //   everywhere TIME          the day that has come everywhere on Earth
 //   policy NAME LINES        the next LINES lines are a policy; answers its hash, or why it is refused
 //   decide NAME KEY=VALUE…   from which day something may go, or what is not known
-//   change NAME NAME         whether the second policy is shorter than the first
 //
 // A day that there is not is `none`; a line that is none of these ends the program.
 
@@ -85,9 +84,6 @@ struct Answers {
       guard decision.eligible == policy.eligibility(of: facts).day else { return "two answers" }
       return decision.eligible?.description
         ?? "keep " + decision.unknown.map(\.description).sorted().joined(separator: ",")
-    case ("change", 3):
-      guard let old = policies[words[1]], let new = policies[words[2]] else { fail(line) }
-      return PolicyChange(from: old, to: new).isShorter ? "shorter" : "not-shorter"
     default: fail(line)
     }
   }

@@ -2,7 +2,7 @@
 //
 //   sip-worker redirect [--udp IP:PORT] [--tcp IP:PORT] [--tls IP:PORT CERTIFICATE KEY CLIENT_CA]…
 //     [--source CIDR]… --contact URI… --safe URI…
-//   sip-worker probe udp|tcp IP:PORT [--interval MS] [--timeout MS] [--all]
+//   sip-worker probe udp|tcp IP:PORT [--timeout MS] [--all]
 //   sip-worker probe tls IP:PORT SERVER_NAME CA CERTIFICATE KEY […]
 //
 // redirect prints `listening ENDPOINT` for each, and obeys lines on standard input: `plan off`, `plan on`,
@@ -143,7 +143,6 @@ func probe(_ words: Words) async throws {
   var saysAll = false
   while let option = words.next() {
     switch option {
-    case "--interval": target.interval = .milliseconds(Int(try words.word()) ?? 0)
     case "--timeout": target.timeout = .milliseconds(Int(try words.word()) ?? 0)
     case "--all": saysAll = true
     default: throw UsageError(description: "what is \(option)?")

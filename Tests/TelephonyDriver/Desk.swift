@@ -12,7 +12,6 @@ struct Desk {
   private var actuators: [String: any Actuator] = [:]
   private var plans: [String: ActuatorPlan] = [:]
   private var receipts: [String: ActuatorReceipt] = [:]
-  private var voice: TwilioVoice?
 
   struct Mistake: Error, CustomStringConvertible {
     let description: String
@@ -59,8 +58,6 @@ struct Desk {
     case "notify": return try await notify(command, before: deadline)
     case "probe": return try await probe(command)
     case "signature": return try signature(command)
-    case "voice": return try answerVoice(command)
-    case "sign": return try sign(command)
     default: throw Mistake(description: "unknown command")
     }
   }
@@ -137,7 +134,6 @@ struct Desk {
     let failures = outcomes.compactMap(\.failure).map { JSONValue.string("\($0.code)") }
     return [
       "calls": .integer(Int64(calls.count)), "failures": .array(failures),
-      "order": .array(outcomes.map { .string($0.call.reference.description) }),
       "ms": .integer(outcomes.map(\.afterMs).max() ?? 0),
     ]
   }
@@ -217,28 +213,5 @@ struct Desk {
     } catch {
       return ["refused": .string("\(error)")]
     }
-  }
-
-  private mutating func answerVoice(_ command: JSONObject) throws -> JSONObject {
-    if command["settings"] != nil {
-      let plan = try Self.plan(command)
-      voice = try TwilioVoice(settings: try Self.settings(command)) { plan }
-    }
-    guard let voice else { throw Mistake(description: "no voice") }
-    let answer = voice.answer(
-      method: "POST", target: command["target"]?.string ?? "", headers: headers(command),
-      body: Array((command["body"]?.string ?? "").utf8), now: .now)
-    return [
-      "status": .integer(Int64(answer.status)),
-      "body": .string(String(decoding: answer.body, as: UTF8.self)),
-    ]
-  }
-
-  private func sign(_ command: JSONObject) throws -> JSONObject {
-    let key = SharedSecret(try SecretBytes(copying: Array((command["secret"]?.string ?? "").utf8)))
-    guard let signature = WebhookSignature(key: key) else { throw Mistake(description: "short") }
-    let header = try signature.header(
-      for: Array((command["body"]?.string ?? "").utf8), atMs: command["at_ms"]?.integer ?? 0)
-    return ["header": .string(header.value)]
   }
 }

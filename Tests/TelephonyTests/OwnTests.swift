@@ -76,7 +76,7 @@ import YAML
 
   @Test func aScriptGetsWordsOfThePolicyAndNumbers() {
     #expect(
-      ScriptActuator.arguments(for: "main/people", (fencing: 7, version: 3)) == [
+      ScriptActuator.arguments(for: "main/people", PlanMark(fencing: 7, version: 3)) == [
         "set", "--route", "main", "--answer", "people", "--fencing", "7", "--version", "3",
       ])
   }

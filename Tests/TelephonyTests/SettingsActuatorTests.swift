@@ -11,6 +11,8 @@ final class FakeBoard: SettingsActuator {
     var written: [WantedSetting] = []
     /// The next writes: `lost` is done and not answered, `failed` is not done.
     var faults: [Fault] = []
+    /// A plan that is let pass during the next write.
+    var overtaking: PlanMark?
   }
   enum Fault: Sendable { case lost, failed, refused }
 
@@ -38,7 +40,14 @@ final class FakeBoard: SettingsActuator {
     state.withLock { $0.values.filter { subjects.contains($0.key) } }
   }
 
-  func write(_ setting: WantedSetting, before deadline: Moment) async throws(FailoverError) {
+  func write(
+    _ setting: WantedSetting, of mark: PlanMark, before deadline: Moment
+  ) async throws(FailoverError) {
+    let overtaking: PlanMark? = state.withLock { state in
+      defer { state.overtaking = nil }
+      return state.overtaking
+    }
+    if let overtaking { try fence.pass(overtaking) }
     let fault: Fault? = state.withLock { state in
       let fault = state.faults.isEmpty ? nil : state.faults.removeFirst()
       if fault == nil || fault == .lost {
@@ -56,6 +65,7 @@ final class FakeBoard: SettingsActuator {
 
   func set(_ subject: String, _ value: String) { state.withLock { $0.values[subject] = value } }
   func fail(_ faults: [Fault]) { state.withLock { $0.faults = faults } }
+  func overtake(by mark: PlanMark) { state.withLock { $0.overtaking = mark } }
   var values: [String: String] { state.withLock { $0.values } }
   var written: [WantedSetting] { state.withLock { $0.written } }
 }
@@ -129,6 +139,17 @@ final class FakeBoard: SettingsActuator {
     }
     #expect(late?.code == .fenced)
     #expect(board.values == Self.backup)
+  }
+
+  @Test func aPlanThatIsOvertakenWritesNoFurther() async throws {
+    let board = try FakeBoard(Self.main)
+    let old = try await board.plan(try Fixture.plan("backup", version: 1))
+    board.overtake(by: PlanMark(fencing: 1, version: 2))
+    let error = await #expect(throws: FailoverError.self) {
+      try await board.apply(old, before: Fixture.later)
+    }
+    #expect(error?.code == .fenced)
+    #expect(board.written.map(\.subject) == ["b"], "what was under way, and nothing after it")
   }
 
   @Test func nothingIsSentAfterADeadline() async throws {

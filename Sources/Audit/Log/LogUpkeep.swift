@@ -63,7 +63,7 @@ extension AuditLog {
   /// Runs until cancelled.
   ///
   /// What fails is kept in ``status`` by what failed, and tried again.
-  nonisolated func repeatedly(
+  nonisolated private func repeatedly(
     _ upkeep: LogUpkeep, every interval: Duration, _ step: () async throws -> Void
   ) async {
     while !Task.isCancelled {
@@ -88,16 +88,16 @@ extension AuditLog {
     }
   }
 
-  func note(_ upkeep: LogUpkeep, _ failure: (any Error)?) {
+  private func note(_ upkeep: LogUpkeep, _ failure: (any Error)?) {
     upkeepFailures[upkeep] = failure
   }
 
-  func beatIfIdle() async throws {
+  private func beatIfIdle() async throws {
     guard ContinuousClock.now - lastCommit >= configuration.heartbeatInterval else { return }
     _ = try await append(EntryDraft(.logHeartbeat, .single, by: system))
   }
 
-  func removeSupersededPartials() async throws {
+  private func removeSupersededPartials() async throws {
     try await store.removeSupersededPartials(below: publishing.edge.size)
   }
 

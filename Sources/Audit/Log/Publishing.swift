@@ -24,7 +24,7 @@ extension AuditLog {
     }
   }
 
-  func publishOnce() async throws(AuditError) {
+  private func publishOnce() async throws(AuditError) {
     let (head, keyring) = (head, epochs.keyring)
     let entries = publishing.entries.prefix(Int(head.size - publishing.edge.size))
     let (edge, made) = try await Self.publication(of: entries, after: publishing.edge)

@@ -108,7 +108,6 @@ struct OpeningCount: Sendable {
     let bytes = unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
     // What JSON does not allow was found before, and is no entry of ours.
     guard let entry = (try? JSONValue(parsing: bytes, limits: Self.entryLimits))?.object,
-      entry["action"]?.string == Action.keyDestroy.rawValue,
       entry["phase"]?.string == Phase.outcome.rawValue,
       let outcome = entry["outcome"]?.string.flatMap({ OutcomeCode(rawValue: $0) }),
       outcome == .success || outcome == .presumed,

@@ -200,9 +200,8 @@ public actor BackupFolder: BackupTarget {
 
   private static func settings(includesRing: Bool) -> [String] {
     [
-      "callvault.yaml", "log-name", "policies/access.yaml", "policies/retention.yaml",
-      "keys/log-root",
-      "keys/certified",
+      "callvault.yaml", "log-name", "policies/access.yaml", "policies/consent.yaml",
+      "policies/retention.yaml", "keys/log-root", "keys/certified",
     ] + (includesRing ? ["keys/ring"] : [])
   }
 

@@ -55,7 +55,7 @@ struct LogState {
     guard let full = TilePath(path.level, path.number) else { return [] }
     guard path.width < TilePath.fullWidth else { return [full] }
     let folder = "\(layout.log)/\(full).p"
-    let widths = try names(in: folder).compactMap { Int($0) }
+    let widths = try namesIfPresent(in: folder, on: fileSystem).compactMap { Int($0) }
     return widths.filter { $0 >= path.width }.sorted()
       .compactMap { TilePath(path.level, path.number, width: $0) } + [full]
   }
@@ -64,7 +64,7 @@ struct LogState {
     let folder = layout.log + "/checkpoints"
     var last: (month: String, bytes: [UInt8])?
     var hasHead = false
-    for month in try names(in: folder) where !month.hasPrefix(".") {
+    for month in try namesIfPresent(in: folder, on: fileSystem) where !month.hasPrefix(".") {
       guard let bytes = try optional(folder + "/" + month) else { continue }
       let (length, isHead) = try cut.history(in: bytes)
       guard length > 0 else { break }
@@ -94,9 +94,10 @@ struct LogState {
   /// What anchors said of heads up to this one.
   private func anchors(_ take: (String, [UInt8]) throws(VaultError) -> Void) throws {
     for kind in ["cosigned", "stamps"] {
-      for month in try names(in: layout.anchors + "/" + kind) where !month.hasPrefix(".") {
+      for month in try namesIfPresent(in: layout.anchors + "/" + kind, on: fileSystem)
+      where !month.hasPrefix(".") {
         let folder = "\(kind)/\(month)"
-        for name in try names(in: layout.anchors + "/" + folder) {
+        for name in try namesIfPresent(in: layout.anchors + "/" + folder, on: fileSystem) {
           guard let size = Int64(name.prefix(20)), size <= cut.size,
             let bytes = try optional("\(layout.anchors)/\(folder)/\(name)")
           else { continue }
@@ -104,15 +105,12 @@ struct LogState {
         }
       }
     }
-    for name in try names(in: layout.anchors + "/renewals") where !name.hasPrefix(".") {
+    for name in try namesIfPresent(in: layout.anchors + "/renewals", on: fileSystem)
+    where !name.hasPrefix(".") {
       if let bytes = try optional(layout.anchors + "/renewals/" + name) {
         try take("anchors/renewals/" + name, bytes)
       }
     }
-  }
-
-  private func names(in folder: String) throws(DurableError) -> [String] {
-    try namesIfPresent(in: folder, on: fileSystem)
   }
 
   private func optional(_ path: String) throws(DurableError) -> [UInt8]? {

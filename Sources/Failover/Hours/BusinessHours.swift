@@ -20,8 +20,6 @@ public struct BusinessHours: Sendable, Equatable {
 
   static let dayMs: Int64 = 86_400_000
 
-  /// The IANA name of the zone, for people.
-  public let zoneName: String
   private let zone: TimeZoneRules
   /// For each weekday from Sunday, spans in minutes after midnight, ascending and apart.
   private let week: [[Range<Int>]]
@@ -29,14 +27,12 @@ public struct BusinessHours: Sendable, Equatable {
   private let holidays: Set<Int64>
 
   /// - Parameters:
-  ///   - zoneName: the zone's name.
-  ///   - zone: its rules.
+  ///   - zone: the rules of its clocks.
   ///   - week: spans of each weekday; a day that is missing is closed.
   ///   - holidays: days since 1970.
   public init(
-    zoneName: String, zone: TimeZoneRules, week: [Weekday: [Range<Int>]], holidays: Set<Int64>
+    zone: TimeZoneRules, week: [Weekday: [Range<Int>]], holidays: Set<Int64>
   ) {
-    self.zoneName = zoneName
     self.zone = zone
     self.week = Weekday.allCases.map { week[$0] ?? [] }
     self.holidays = holidays
@@ -102,15 +98,9 @@ public struct BusinessHours: Sendable, Equatable {
 
   /// When clocks there show a minute of a day; of an hour that comes twice, the first.
   private func instant(day: Int64, minute: Int) -> Timestamp {
-    let shown = day * Self.dayMs + Int64(minute) * 60_000
-    // Offsets change by an hour or two: that of the day before and of the day after are all there can be.
-    let candidates = [shown - Self.dayMs, shown + Self.dayMs].map { around in
-      shown - Int64(zone.secondsEast(at: Timestamp(milliseconds: around))) * 1000
-    }
-    let fitting = candidates.filter { candidate in
-      candidate + Int64(zone.secondsEast(at: Timestamp(milliseconds: candidate))) * 1000 == shown
-    }
-    return Timestamp(milliseconds: fitting.min() ?? candidates[0])
+    let shown = (day * Self.dayMs + Int64(minute) * 60_000) / 1000
+    let east = zone.secondsEast(whenShowing: shown)
+    return Timestamp(milliseconds: (shown - Int64(east)) * 1000)
   }
 
   static func floored(_ value: Int64, by divisor: Int64) -> Int64 {

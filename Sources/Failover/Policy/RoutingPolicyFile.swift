@@ -129,15 +129,6 @@ extension PolicyName {
 }
 
 extension YAMLNode {
-  /// Text of 1…`limit` bytes.
-  func text(atMost limit: Int) throws(YAMLError) -> String {
-    let text = try string()
-    guard (1...limit).contains(text.utf8.count) else {
-      throw YAMLError(.wrongType, at: position, "1 to \(limit) bytes of text are expected here")
-    }
-    return text
-  }
-
   /// A word of a closed list.
   func word<Word: RawRepresentable & CaseIterable>(
     _: Word.Type = Word.self
@@ -154,6 +145,9 @@ extension YAMLNode {
 
 /// Looks through all of a policy, what only an adapter understands included, for emergency numbers.
 private struct EmergencyGuard {
+  /// Keys under which an adapter takes a number that is dialled, also one without quotes.
+  private static let dialled: Set<String> = ["extension", "points", "queue", "ring_group"]
+
   let further: Set<String>
 
   /// - Parameter node: numbers of the place besides 911: digits, at least two.
@@ -180,22 +174,27 @@ private struct EmergencyGuard {
     }
   }
 
-  private func look(at node: YAMLNode) throws(YAMLError) {
+  private func look(at node: YAMLNode, isDialled: Bool = false) throws(YAMLError) {
     switch node.content {
-    case .sequence(let nodes): for node in nodes { try look(at: node) }
+    case .sequence(let nodes): for node in nodes { try look(at: node, isDialled: isDialled) }
     case .mapping(let entries):
       for entry in entries {
         if isTouched(entry.key) { throw refusal(entry.position) }
-        try look(at: entry.value)
+        try look(at: entry.value, isDialled: isDialled || Self.dialled.contains(entry.key))
       }
     case .scalar(let text, let isPlain):
-      // An unquoted number counts milliseconds or people; what is dialled is written in quotes or in a URI.
-      if isPlain, Int64(text) != nil { return }
+      // An unquoted number elsewhere counts milliseconds or people.
+      if isPlain, !isDialled, Int64(text) != nil { return }
       if isTouched(text) { throw refusal(node.position) }
     }
   }
 
+  /// By itself or in one of its words: `Extension 911` is dialled by its second.
   private func isTouched(_ text: String) -> Bool {
+    dials(text) || text.split(separator: " ").contains { dials(String($0)) }
+  }
+
+  private func dials(_ text: String) -> Bool {
     EmergencyNumbers.isTouched(by: text)
       || further.contains { EmergencyNumbers.dials(text, $0) }
   }

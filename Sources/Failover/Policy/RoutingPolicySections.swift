@@ -6,8 +6,7 @@ extension BusinessHours {
   init(_ node: YAMLNode, zoneFile: (String) -> [UInt8]?) throws(YAMLError) {
     let fields = try node.mapping(of: ["time_zone", "week", "holidays"])
     let zone = try fields.required("time_zone")
-    let name = try zone.string()
-    guard let bytes = zoneFile(name), let rules = TimeZoneRules(parsing: bytes) else {
+    guard let bytes = zoneFile(try zone.string()), let rules = TimeZoneRules(parsing: bytes) else {
       throw YAMLError(
         .wrongType, at: zone.position, "a time zone like America/Detroit is expected here")
     }
@@ -29,7 +28,7 @@ extension BusinessHours {
         throw YAMLError(.duplicateKey, at: item.position, "this day is listed twice")
       }
     }
-    self.init(zoneName: name, zone: rules, week: week, holidays: holidays)
+    self.init(zone: rules, week: week, holidays: holidays)
   }
 
   /// `["08:00-12:00", "13:00-17:00"]`, ascending and apart; 24:00 is the end of a day.

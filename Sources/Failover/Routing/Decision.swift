@@ -40,6 +40,18 @@ public struct Evidence: Hashable, Sendable {
     public let silentMs: Int64?
     public let miss: ProbeMiss?
   }
+
+  /// What is believed of a target now.
+  public init(_ machine: TargetMachine, at now: Moment) {
+    target = machine.target.id
+    belief = machine.belief
+    forMs = now.ms(since: machine.since)
+    signals = zip(machine.target.signals, machine.signals).map { signal, health in
+      Signal(
+        kind: signal.kind, belief: health.belief,
+        silentMs: health.lastLife.map { now.ms(since: $0) }, miss: health.lastMiss)
+    }
+  }
 }
 
 /// A change of the way for calls, with all that led to it.

@@ -83,7 +83,6 @@ extension RoutingMachine {
         next, because: trouble.cause, trouble: trouble, proved: proof, situation, &actions)
       return
     }
-    actions.append(.proveUplink)
     if situation.uplinkIsDown { tell("uplink", .uplinkSuspected, .critical, &actions) }
     if situation.now.ms(since: troubleSince ?? trouble.since) >= policy.switching.pageMs {
       tell("late", .ceilingPassed, .critical, subject: "\(current.route.id)", &actions)
@@ -196,7 +195,8 @@ extension RoutingMachine {
     let decision = Decision(
       id: makeID(), at: now, time: situation.time, cause: cause, fromState: from.0,
       fromRoute: from.1, plan: plan, detectMs: onset.map { now.ms(since: $0) },
-      uplinkProvedMs: proved.map { now.ms(since: $0) }, evidence: evidence(situation))
+      uplinkProvedMs: proved.map { now.ms(since: $0) },
+      evidence: situation.beliefs.map { Evidence($0, at: now) })
     actions.append(.command(decision))
     if !isSame || cause == .actuatorFailed {
       actions.append(
@@ -220,19 +220,6 @@ extension RoutingMachine {
     case .schedule, .started: .normal
     case .recovered, .operatorDecided, .aiFailed, .drained, .nobodyThere: .urgent
     case .pbxLost, .trunkLost, .backupLost, .everythingLost, .actuatorFailed: .critical
-    }
-  }
-
-  private func evidence(_ situation: Situation) -> [Evidence] {
-    situation.beliefs.map { machine in
-      Evidence(
-        target: machine.target.id, belief: machine.belief,
-        forMs: situation.now.ms(since: machine.since),
-        signals: zip(machine.target.signals, machine.signals).map { signal, health in
-          Evidence.Signal(
-            kind: signal.kind, belief: health.belief,
-            silentMs: health.lastLife.map { situation.now.ms(since: $0) }, miss: health.lastMiss)
-        })
     }
   }
 }

@@ -39,8 +39,6 @@ public struct RoutingMachine: Sendable {
   public enum Action: Sendable {
     /// Calls go another way from now on.
     case command(Decision)
-    /// The supervisor's own line must prove itself at once.
-    case proveUplink
     /// A test call on a route that may be gone back to.
     case callCanary(RouteID)
     case tell(Notice.Event, Urgency, subject: String?)
@@ -146,14 +144,14 @@ public struct RoutingMachine: Sendable {
   }
 
   /// Everything that an actuator must do has been read back.
-  public mutating func confirmed(version: Int64, at now: Moment) {
+  public mutating func confirmed(version: Int64) {
     guard version == self.version, plan != nil else { return }
     pending = nil
     hasFailed = false
   }
 
   /// An actuator that is needed could not do it: the next route is taken.
-  public mutating func failed(version: Int64, at now: Moment) {
+  public mutating func failed(version: Int64) {
     guard version == self.version, pending != nil else { return }
     hasFailed = true
   }

@@ -181,9 +181,9 @@ final class SimulatedWorld {
     for answer in answers where answer.at <= now {
       if answer.isConfirmed {
         isConfirmed = isConfirmed || answer.version == active?.version
-        supervision.confirmed(version: answer.version, at: now)
+        supervision.confirmed(version: answer.version)
       } else {
-        supervision.failed(version: answer.version, at: now)
+        supervision.failed(version: answer.version)
       }
     }
     answers.removeAll { $0.at <= now }
@@ -201,7 +201,7 @@ final class SimulatedWorld {
       case .command(let decision): obey(decision)
       case .callCanary(let route):
         canaries.append((now.advanced(byMs: numbers.number(100...800)), route))
-      case .proveUplink, .tell: break
+      case .tell: break
       }
     }
     sabotage.afterLook(&supervision)

@@ -144,8 +144,6 @@ public struct ApprovalPair: Hashable, Sendable {
   public var subject: ApprovalSubject { first.subject }
   /// Whether both allow more than the caps do.
   public var allowsBeyondCaps: Bool { first.allowsBeyondCaps && second.allowsBeyondCaps }
-  /// The days they typed; two, or none counts.
-  public var typedDays: [CivilDate] { [first.typedDay, second.typedDay].compactMap(\.self) }
 
   /// - Throws: ``RetentionError/Code/notApproved`` if it is one person, one proof, or two subjects.
   public init(_ first: Approval, _ second: Approval) throws(RetentionError) {

@@ -69,8 +69,6 @@ public struct PurgePlanWriter: ~Copyable {
 
   /// How many bytes wait for ``drain()``.
   public var buffered: Int { ready.count }
-  /// What was decided so far.
-  public var soFar: PurgePlan.Totals { totals }
 
   /// Decides about the next call, in ascending order of ids.
   ///

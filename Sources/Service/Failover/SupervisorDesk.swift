@@ -63,7 +63,7 @@ public protocol SupervisorDesk: Sendable {
   func metrics() async -> String
   /// What changes from now on: one JSON document each, with its number; ends when the reader does.
   func events(after number: Int64?) async -> AsyncStream<(number: Int64, event: JSONObject)>
-  /// A caller by what they showed; nil: nobody who is known. The refusal is in the log when this returns.
+  /// A caller by what they showed; nil: nobody who is known. The refusal goes to the log after this returns.
   func caller(token: String?, peer: SupervisorPeer) async -> SupervisorCaller?
 }
 

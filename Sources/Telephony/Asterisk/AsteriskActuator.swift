@@ -96,7 +96,7 @@ public final class AsteriskActuator: SettingsActuator, CallMover, CallGroupSourc
   }
 
   public func write(
-    _ setting: WantedSetting, before deadline: Moment
+    _ setting: WantedSetting, of mark: PlanMark, before deadline: Moment
   ) async throws(FailoverError) {
     guard setting.subject == subject, mode.values.contains(setting.value) else {
       throw FailoverError(.invalid, during: "setting a mode that the policy does not have")
@@ -116,11 +116,7 @@ public final class AsteriskActuator: SettingsActuator, CallMover, CallGroupSourc
           advice: "\(mode.family)/\(mode.key) of Asterisk's database holds no mode of the policy")
       ]
     } catch {
-      return [
-        DriftFinding(
-          code: "settings-unreadable", actuator: id, severity: .warning,
-          advice: "Asterisk's manager could not be asked: \(error)")
-      ]
+      return [.settingsUnreadable(by: id, "Asterisk's manager could not be asked: \(error)")]
     }
   }
 

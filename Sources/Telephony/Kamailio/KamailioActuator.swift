@@ -59,7 +59,7 @@ public final class KamailioActuator: SettingsActuator, DriftLinter {
   }
 
   public func write(
-    _ setting: WantedSetting, before deadline: Moment
+    _ setting: WantedSetting, of mark: PlanMark, before deadline: Moment
   ) async throws(FailoverError) {
     guard destinations.contains(setting.subject), ["on", "off"].contains(setting.value) else {
       throw FailoverError(.invalid, during: "setting a destination that no route has")
@@ -75,11 +75,7 @@ public final class KamailioActuator: SettingsActuator, DriftLinter {
     do throws(FailoverError) {
       return lint(try await states(before: .now.advanced(byMs: readLimitMs)))
     } catch {
-      return [
-        DriftFinding(
-          code: "settings-unreadable", actuator: id, severity: .warning,
-          advice: "the dispatcher's list could not be read: \(error)")
-      ]
+      return [.settingsUnreadable(by: id, "the dispatcher's list could not be read: \(error)")]
     }
   }
 

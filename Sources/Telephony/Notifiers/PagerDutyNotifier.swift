@@ -36,15 +36,12 @@ public final class PagerDutyNotifier: Notifier {
   }
 
   public func send(_ notice: Notice, before deadline: Moment) async throws(FailoverError) {
-    let routingKey = key.withBytes { bytes in
-      unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
-    }
     // The notice's id makes repetitions one incident.
     let response = try await server.answer(
       to: ClientRequest(
         "POST", "/v2/enqueue",
         headers: [ClientRequest.Header("Content-Type", "application/json")],
-        body: .bytes(Self.event(notice, routingKey: routingKey, source: source).encoded())),
+        body: .bytes(Self.event(notice, routingKey: key.text, source: source).encoded())),
       effect: .sets, urgency: notice.urgency, before: deadline)
     guard response.status == 202 else {
       throw FailoverError(

@@ -56,11 +56,7 @@ public final class SMTPNotifier: Notifier {
       let message = try MailMessage(
         from: sender, to: recipients, subject: text.summary, lines: text.lines,
         identifier: "\(notice.id).\(notice.level)", date: Timestamp(milliseconds: notice.atMs))
-      try await client.send(
-        message,
-        password: password?.withBytes { bytes in
-          unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
-        }, by: deadline.instant)
+      try await client.send(message, password: password?.text, by: deadline.instant)
     } catch {
       let code: FailoverError.Code = error.code == .refused ? .refused : .unreachable
       throw FailoverError(code, during: "sending mail", cause: error)

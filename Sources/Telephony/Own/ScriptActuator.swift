@@ -45,15 +45,13 @@ public final class ScriptActuator: SettingsActuator {
   }
 
   public func write(
-    _ setting: WantedSetting, before deadline: Moment
+    _ setting: WantedSetting, of mark: PlanMark, before deadline: Moment
   ) async throws(FailoverError) {
-    _ = try await run(Self.arguments(for: setting.value, fence.current), before: deadline)
+    _ = try await run(Self.arguments(for: setting.value, mark), before: deadline)
   }
 
   /// `set --route main --answer ai --fencing 7 --version 3`.
-  static func arguments(
-    for word: String, _ plan: (fencing: Int64, version: Int64)
-  ) -> [String] {
+  static func arguments(for word: String, _ plan: PlanMark) -> [String] {
     let parts = word.split(separator: "/").map(String.init)
     return [
       "set", "--route", parts.first ?? "", "--answer", parts.count == 2 ? "people" : "any",

@@ -45,13 +45,12 @@ public final class WebhookActuator: SettingsActuator {
   }
 
   public func write(
-    _ setting: WantedSetting, before deadline: Moment
+    _ setting: WantedSetting, of mark: PlanMark, before deadline: Moment
   ) async throws(FailoverError) {
-    let plan = fence.current
     _ = try await ask(
       [
-        "v": 1, "do": "set", "route": .string(setting.value), "fencing": .integer(plan.fencing),
-        "version": .integer(plan.version),
+        "v": 1, "do": "set", "route": .string(setting.value), "fencing": .integer(mark.fencing),
+        "version": .integer(mark.version),
       ], effect: .sets, before: deadline)
   }
 

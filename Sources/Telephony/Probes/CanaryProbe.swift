@@ -64,10 +64,7 @@ public final class CanaryProbe: Probe {
     let nonce = "\(Identifier.random())"
     var headers = [ClientRequest.Header("Content-Type", "application/json")]
     if let token {
-      let text = token.withBytes { bytes in
-        unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
-      }
-      headers.append(ClientRequest.Header("Authorization", "Bearer \(text)"))
+      headers.append(ClientRequest.Header("Authorization", "Bearer \(token.text)"))
     }
     let question: JSONValue = [
       "v": 1, "nonce": .string(nonce), "utterance": .string(phrase.utterance),

@@ -117,7 +117,7 @@ public final class ThreeCXActuator: SettingsActuator, CallMover, CallGroupSource
   }
 
   public func write(
-    _ setting: WantedSetting, before deadline: Moment
+    _ setting: WantedSetting, of mark: PlanMark, before deadline: Moment
   ) async throws(FailoverError) {
     let parts = setting.subject.split(separator: " ").map(String.init)
     let values = setting.value.split(separator: "; ").map { ThreeCXDestination(String($0)) }
@@ -254,11 +254,7 @@ public final class ThreeCXActuator: SettingsActuator, CallMover, CallGroupSource
       return ThreeCXLint(actuator: id, rules: rules).findings(
         in: found, ownNumbers: ours, hasEmergencyRule: emergency?.isEmpty == false)
     } catch {
-      return [
-        DriftFinding(
-          code: "settings-unreadable", actuator: id, severity: .warning,
-          advice: "3CX's settings could not be read: \(error)")
-      ]
+      return [.settingsUnreadable(by: id, "3CX's settings could not be read: \(error)")]
     }
   }
 }

@@ -97,11 +97,8 @@ actor ThreeCXClient {
   }
 
   private func fetch(before deadline: Moment) async throws(FailoverError) -> String {
-    let password = secret.withBytes { bytes in
-      unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
-    }
     let form = FormEncoding.encode([
-      ("client_id", client), ("client_secret", password), ("grant_type", "client_credentials"),
+      ("client_id", client), ("client_secret", secret.text), ("grant_type", "client_credentials"),
     ])
     let sent = Moment.now
     let response = try await server.answer(

@@ -102,7 +102,7 @@ public final class TwilioActuator: SettingsActuator, CallMover, DriftLinter {
   }
 
   public func write(
-    _ setting: WantedSetting, before deadline: Moment
+    _ setting: WantedSetting, of mark: PlanMark, before deadline: Moment
   ) async throws(FailoverError) {
     let parts = setting.subject.split(separator: " ").map(String.init)
     if parts.count == 2, parts[0] == "origination", let trunk,
@@ -220,11 +220,7 @@ public final class TwilioActuator: SettingsActuator, CallMover, DriftLinter {
       ).compactMap(TwilioNumber.init)
       return TwilioLint(actuator: self).findings(in: configuration, routes: routes)
     } catch {
-      return [
-        DriftFinding(
-          code: "settings-unreadable", actuator: id, severity: .warning,
-          advice: "Twilio's settings could not be read: \(error)")
-      ]
+      return [.settingsUnreadable(by: id, "Twilio's settings could not be read: \(error)")]
     }
   }
 }

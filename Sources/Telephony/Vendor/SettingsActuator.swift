@@ -31,33 +31,48 @@ public protocol SettingsActuator: Actuator {
   func read(_ subjects: [String], before deadline: Moment) async throws(FailoverError)
     -> [String: String]
   /// Gives one setting a value: one that ``wanted(for:)`` gave, or that was read before.
-  func write(_ setting: WantedSetting, before deadline: Moment) async throws(FailoverError)
+  ///
+  /// `mark` is that of the plan it belongs to, for those who can refuse a lower one.
+  func write(
+    _ setting: WantedSetting, of mark: PlanMark, before deadline: Moment
+  ) async throws(FailoverError)
+}
+
+/// The place of a plan among all plans.
+public struct PlanMark: Sendable, Equatable {
+  public let fencing: Int64
+  public let version: Int64
+
+  init(fencing: Int64, version: Int64) {
+    self.fencing = fencing
+    self.version = version
+  }
 }
 
 /// The highest fencing number and version that were acted on, of those this process has seen.
 public final class PlanFence: Sendable {
-  private struct Mark: Sendable, Equatable {
-    var fencing = Int64.min
-    var version = Int64.min
-  }
-  private let highest = Lock(Mark())
+  private let highest = Lock(PlanMark(fencing: .min, version: .min))
 
   init() {}
-
-  /// The mark: what is written now, is written for that plan.
-  var current: (fencing: Int64, version: Int64) {
-    highest.withLock { ($0.fencing, $0.version) }
-  }
 
   /// Raises the mark.
   ///
   /// - Throws: ``FailoverError/Code/fenced`` for a lower plan than one that was let pass before.
-  func pass(fencing: Int64, version: Int64) throws(FailoverError) {
-    try highest.withLock { (highest: inout Mark) throws(FailoverError) in
-      guard (fencing, version) >= (highest.fencing, highest.version) else {
+  func pass(_ mark: PlanMark) throws(FailoverError) {
+    try highest.withLock { (highest: inout PlanMark) throws(FailoverError) in
+      guard (mark.fencing, mark.version) >= (highest.fencing, highest.version) else {
         throw FailoverError(.fenced, during: "acting on a plan that was replaced")
       }
-      highest = Mark(fencing: fencing, version: version)
+      highest = mark
+    }
+  }
+
+  /// Checks that no other plan was let pass since.
+  ///
+  /// - Throws: ``FailoverError/Code/fenced`` otherwise.
+  func check(_ mark: PlanMark) throws(FailoverError) {
+    guard highest.withLock({ $0 }) == mark else {
+      throw FailoverError(.fenced, during: "going on with a plan that was replaced")
     }
   }
 }
@@ -92,10 +107,9 @@ extension SettingsActuator {
     guard route.expires > .now else {
       throw FailoverError(.tooLate, during: "applying a plan that has expired")
     }
-    try fence.pass(fencing: route.fencing, version: route.version)
-    return try await carryOut(
-      plan.changes, fencing: route.fencing, version: route.version,
-      before: min(deadline, route.expires))
+    let mark = PlanMark(fencing: route.fencing, version: route.version)
+    try fence.pass(mark)
+    return try await carryOut(plan.changes, of: mark, before: min(deadline, route.expires))
   }
 
   public func verify(_ receipt: ActuatorReceipt) async throws(FailoverError) -> Bool {
@@ -108,17 +122,17 @@ extension SettingsActuator {
   public func revert(
     _ receipt: ActuatorReceipt, before deadline: Moment
   ) async throws(FailoverError) -> ActuatorReceipt {
-    try fence.pass(fencing: receipt.fencing, version: receipt.version)
+    let mark = PlanMark(fencing: receipt.fencing, version: receipt.version)
+    try fence.pass(mark)
     // Backwards: what was closed last is opened first.
     let changes = receipt.changes.reversed().map { change in
       ActuatorChange(change.subject, before: change.after, after: change.before)
     }
-    return try await carryOut(
-      changes, fencing: receipt.fencing, version: receipt.version, before: deadline)
+    return try await carryOut(changes, of: mark, before: deadline)
   }
 
   private func carryOut(
-    _ changes: [ActuatorChange], fencing: Int64, version: Int64, before deadline: Moment
+    _ changes: [ActuatorChange], of mark: PlanMark, before deadline: Moment
   ) async throws(FailoverError) -> ActuatorReceipt {
     let began = Moment.now
     guard deadline > began else { throw FailoverError(.tooLate, during: "beginning to act") }
@@ -132,7 +146,7 @@ extension SettingsActuator {
         done.append(change)
       }
     }
-    for change in done { try await carryOut(change, before: deadline) }
+    for change in done { try await carryOut(change, of: mark, before: deadline) }
     let applied = Moment.now
     var confirmed: Moment?
     do throws(FailoverError) {
@@ -141,16 +155,18 @@ extension SettingsActuator {
       // It was done, and nobody could look: that is what a receipt without confirmation says.
     }
     return ActuatorReceipt(
-      actuator: id, fencing: fencing, version: version, changes: done, began: began,
+      actuator: id, fencing: mark.fencing, version: mark.version, changes: done, began: began,
       applied: applied, confirmed: confirmed)
   }
 
   private func carryOut(
-    _ change: ActuatorChange, before deadline: Moment
+    _ change: ActuatorChange, of mark: PlanMark, before deadline: Moment
   ) async throws(FailoverError) {
     guard deadline > .now else { throw FailoverError(.tooLate, during: "changing a setting") }
+    // Between two slow writes a newer plan may have come, whose own this one would undo.
+    try fence.check(mark)
     do throws(FailoverError) {
-      try await write(WantedSetting(change.subject, change.after), before: deadline)
+      try await write(WantedSetting(change.subject, change.after), of: mark, before: deadline)
     } catch {
       // An answer that was lost says nothing about what was done.
       guard error.code == .unreachable, try await isConfirmed([change]) else { throw error }

@@ -45,7 +45,7 @@ enum VendorSettings {
     if let ca { trust = .file(try ca.string()) }
     let endpoint = Endpoint.server(origin: text, trust: trust)
     do {
-      _ = try HTTPClient(endpoint)
+      try HTTPClient.check(endpoint)
     } catch {
       throw YAMLError(
         .wrongType, at: origin.position,
@@ -127,11 +127,6 @@ struct RouteChoice<Value: Sendable>: Sendable {
 
   /// In no particular order.
   var all: [Value] { Array(values.values) }
-
-  /// Each key with its value, sorted.
-  var entries: [(key: String, value: Value)] {
-    values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-  }
 
   /// Nil: the route is nothing to this actuator.
   func value(for plan: RoutePlan) -> Value? {

@@ -75,6 +75,11 @@ public struct NewCall: Sendable, Equatable {
         .invalid, during: "checking a call",
         detail: "`consent` has more than \(Limits.consent) records")
     }
+    // The second of two is refused once the call is stored.
+    guard Set(consent).count == consent.count else {
+      throw VaultError(
+        .invalid, during: "checking a call", detail: "`consent` has the same record twice")
+    }
   }
 
   private static func check(_ text: String?, named field: String, limit: Int) throws(VaultError) {

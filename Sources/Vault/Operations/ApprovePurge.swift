@@ -154,16 +154,14 @@ extension Vault {
 
   /// What time it is for a plan; a leap is an entry and an alarm, and so is not to know.
   ///
-  /// - Parameters:
-  ///   - plan: whose entry a confirmation must cover.
-  ///   - isFresh: whether anchors are asked first.
+  /// - Parameter plan: whose entry a confirmation must cover; anchors are asked first.
   /// - Returns: the day that has come, and by what.
   /// - Throws: ``VaultError/Code/conflict`` when it is not known.
-  func judge(_ plan: KnownPlan, isFresh: Bool = true) async throws(VaultError) -> Judgement {
+  func judge(_ plan: KnownPlan) async throws(VaultError) -> Judgement {
     let hash = plan.row.hash
     var outside: [OutsideTime] = []
     do {
-      if isFresh { try await retentionPlaces().times?.refresh() }
+      try await retentionPlaces().times?.refresh()
       for found in try await retentionPlaces().times?.confirmations() ?? []
       where found.size > plan.row.logIndex ?? .max {
         outside.append(
@@ -280,7 +278,7 @@ extension Vault {
     let approvals = try await catalog.approvals(of: hash).map {
       (row) throws(VaultError) in try Approval(row: row)
     }
-    return KnownPlan(row: row, plan: plan, approvals: approvals, done: 0)
+    return KnownPlan(row: row, plan: plan, approvals: approvals)
   }
 
   /// Reads a plan's list, and gives its lines out as they come.

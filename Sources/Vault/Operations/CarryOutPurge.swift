@@ -9,7 +9,7 @@ extension Vault {
   /// each second by ``run()``.
   public func keepRetention() async throws(VaultError) {
     guard !keys.isSealed, let places = retentionWork.withLock({ $0.places }) else { return }
-    let open = try await catalog.plans(limit: 100).filter { !$0.stage.isFinal }
+    let open = try await catalog.openPlans()
     for row in open where row.stage == .running {
       guard retentionWork.withLock({ $0.pausedUntil <= self.now }) else { continue }
       do throws(VaultError) {
@@ -23,18 +23,28 @@ extension Vault {
     }
     let looks = retentionWork.withLock { $0.looks(at: self.now) }
     guard looks else { return }
-    for row in open where row.stage == .approved { _ = try await startGrace(of: row.hash) }
+    for row in open where row.stage == .approved {
+      // Anchors take their time: a plan that is given up meanwhile must stay so.
+      _ = try await gates.withGate(.plans) { () throws(VaultError) in
+        try await self.startGrace(of: row.hash)
+      }
+    }
     if let interval = places.sweepInterval { try await sweep(every: interval, open: open) }
   }
 
-  /// Proposes a plan when the last one is `interval` ago and none waits; nothing is approved by it.
+  /// Proposes a plan when the last one, or the last look, is `interval` ago and none waits; nothing is
+  /// approved by it.
   private func sweep(every interval: Duration, open: [PlanRow]) async throws(VaultError) {
     guard retention.purge.sweep == .propose, open.isEmpty, clock.read().state != .stepped else {
       return
     }
-    let last = try await catalog.plans(limit: 1).first?.made.milliseconds ?? 0
+    let made = try await catalog.plans(limit: 1).first?.made.milliseconds ?? 0
+    // A look that found nothing left no plan.
+    let last = max(made, retentionWork.withLock { $0.swept }.milliseconds)
+    let now = now
     guard Duration.milliseconds(now.milliseconds - last) >= interval else { return }
     _ = try await planPurge(as: nil)
+    retentionWork.withLock { $0.swept = now }
   }
 
   /// Carries a run out from wherever a stop left it.
@@ -111,9 +121,7 @@ extension Vault {
       } catch {
         if error.code == .conflict, try isRingFull(for: orders.count) {
           // A ratchet makes room; the run goes on after it.
-          _ = try? keyWork.withLock { (work: inout KeyWork) throws(VaultError) -> KeyRun in
-            try work.begin(.ratchet, by: self.systemActor, at: self.now)
-          }
+          _ = try beginRatchet()
           throw error
         }
         guard attempt < 2, error.code == .held || error.code == .notFound else { throw error }
@@ -138,17 +146,12 @@ extension Vault {
     _ calls: [Identifier]
   ) async throws(VaultError) -> [Identifier: PlanCandidate] {
     let register = try await holds.register()
-    var verdicts: [Identifier: HoldVerdict] = [:]
-    if register.count != 0 {
-      for facts in try await holds.facts(of: calls) {
-        verdicts[facts.call] = register.verdict(on: facts)
-      }
-    }
+    let verdicts = try await holds.verdicts(register, on: calls)
     var found: [Identifier: PlanCandidate] = [:]
     for (call, recordings) in try await catalog.callsAndRecordings(calls) {
       found[call.id] = PlanCandidate(
         call: call.id, facts: try await retentionFacts(of: call),
-        hold: register.count == 0 ? .free : verdicts[call.id] ?? .unreadable,
+        hold: verdicts[call.id] ?? .unreadable,
         recordings: recordings.count,
         bytes: recordings.reduce(0) { $0 + $1.ciphertextLength })
     }

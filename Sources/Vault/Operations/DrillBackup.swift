@@ -39,7 +39,7 @@ public struct RestoredBackup: Sendable {
 /// What a drill found, and when.
 public struct DrillReport: Sendable {
   public let backup: RestoredBackup
-  /// Recordings that were looked at: opened whole, purged since, damaged.
+  /// Recordings that were looked at: opened whole, purged or excised since, damaged.
   public let sample, opened, purged, damaged: Int64
   /// From the first byte read to the last recording opened.
   public let milliseconds: Int64
@@ -100,8 +100,11 @@ extension Vault {
       try await concluding(batchIntent) { () throws(VaultError) -> [Identifier] in
         var bad: [Identifier] = []
         for (recording, call) in part {
-          // What is gone from the vault must not be opened from a backup, by nobody and for nothing.
-          guard let today = try await catalog.recording(recording.id) else {
+          // What is gone from the vault must not be opened from a backup, by nobody and for nothing; nor
+          // what it was before an excision, whose key is another.
+          guard let today = try await catalog.recording(recording.id),
+            today.recording.keyID == recording.keyID
+          else {
             purged += 1
             continue
           }

@@ -170,7 +170,7 @@ extension Vault {
 
   // MARK: The ratchet
 
-  /// Begins a ratchet when the time of what was excised has come; called now and then.
+  /// Begins a ratchet when the time of what was excised has come; called each second by ``keepKeys()``.
   ///
   /// - Returns: whether one was begun.
   func startRatchetIfExcised() async throws(VaultError) -> Bool {

@@ -25,13 +25,27 @@ extension Vault {
       guard !rows.isEmpty else { return (damaged, count) }
       let batch = try await batch(of: rows, run: run, by: actor)
       for row in rows {
-        // A call that was purged meanwhile is no survivor.
-        guard let call = try await catalog.call(row.id) else { continue }
+        // A call that was purged meanwhile is no survivor, and the key that an excision took away is none.
+        guard let call = try await catalog.call(row.id),
+          try !isAnotherKey(row.record, than: call.wrappedKey)
+        else { continue }
         guard try await !opens(call, row.record, in: batch) else { continue }
         counters.count(.tampered)
         count += 1
         if damaged.count < 1000 { damaged.append(call.id) }
       }
+    }
+  }
+
+  /// Whether two records wrap keys of two ids.
+  ///
+  /// A record that is none is no other key's: that it does not open shows later.
+  private func isAnotherKey(_ record: [UInt8], than present: [UInt8]) throws(VaultError) -> Bool {
+    do throws(VaultError) {
+      return try WrapRecord(parsing: record).keyID != WrapRecord(parsing: present).keyID
+    } catch {
+      guard error.code == .tampered else { throw error }
+      return false
     }
   }
 

@@ -27,7 +27,8 @@ extension Vault {
   /// - Parameters:
   ///   - withinCaps: whether it stops at what the policy lets go in its window.
   ///   - caller: needs ``Right/planRetention``; nil: the program itself.
-  /// - Returns: the plan.
+  /// - Returns: the plan; without a call in it the program's own is neither kept nor in the log, since a plan
+  ///   that nobody needs to approve would keep the next one from being proposed.
   /// - Throws: ``VaultError/Code/unavailable`` when holds cannot be read: then nothing is planned.
   public func planPurge(
     withinCaps: Bool = true, as caller: Caller?
@@ -46,14 +47,19 @@ extension Vault {
       draft.objects = [id]
       let (row, plan) = try await self.checked(&draft) {
         _ throws(VaultError) -> (PlanRow, PurgePlan) in
-        let plan = try await self.write(plan: id, withinCaps: withinCaps)
+        let plan = try await self.write(
+          plan: id, withinCaps: withinCaps, keepsEmpty: caller != nil)
         let row = PlanRow(
           id: id, hash: plan.hash, made: plan.head.made,
           madeBy: caller?.actor.id ?? self.systemActor.id, calls: Int64(plan.totals.calls),
           recordings: Int64(plan.totals.recordings), bytes: plan.totals.bytes)
+        guard caller != nil || plan.totals.calls > 0 else { return (row, plan) }
         try await self.settleLate()
         try await self.catalog.insert(row, since: await self.logSize)
         return (row, plan)
+      }
+      guard caller != nil || plan.totals.calls > 0 else {
+        return KnownPlan(row: row, plan: plan, approvals: [])
       }
       draft.policy = self.retention.hash
       draft.evidence = plan.hash
@@ -63,12 +69,14 @@ extension Vault {
       try await self.confirm(RowReference(.plan, id), at: position)
       var known = row
       known.logIndex = position.index
-      return KnownPlan(row: known, plan: plan, approvals: [], done: 0)
+      return KnownPlan(row: known, plan: plan, approvals: [])
     }
   }
 
   /// Writes the list of what may go today.
-  private func write(plan id: Identifier, withinCaps: Bool) async throws(VaultError) -> PurgePlan {
+  private func write(
+    plan id: Identifier, withinCaps: Bool, keepsEmpty: Bool
+  ) async throws(VaultError) -> PurgePlan {
     let store = try retentionPlaces().plans
     let now = now
     let register = try await holds.register()
@@ -85,28 +93,20 @@ extension Vault {
       for start in stride(from: 0, to: calls.count, by: Self.planPage) {
         let page = calls[start..<min(start + Self.planPage, calls.count)]
         let facts = page.map { self.facts(of: $0, known) }
-        var verdicts: [Identifier: HoldVerdict] = [:]
-        if register.count != 0 {
-          // Only of what would go otherwise.
-          let due = zip(page, facts).filter {
-            retention.eligibility(of: $0.1).day.map { $0 <= day } ?? false
-          }.map(\.0.call)
-          for facts in try await holds.facts(of: due) {
-            verdicts[facts.call] = register.verdict(on: facts)
-          }
-        }
+        // Only of what would go otherwise.
+        let due = zip(page, facts).filter { retention.lets($0.1, goOn: day) }.map(\.0.call)
+        let verdicts = try await holds.verdicts(register, on: due)
         for (call, facts) in zip(page, facts) {
-          let hold = register.count == 0 ? .free : verdicts[call.call] ?? .unreadable
           try writer.consider(
             PlanCandidate(
-              call: call.call, facts: facts, hold: hold, recordings: Int(call.recordings),
-              bytes: call.bytes))
+              call: call.call, facts: facts, hold: verdicts[call.call] ?? .unreadable,
+              recordings: Int(call.recordings), bytes: call.bytes))
         }
         if writer.buffered >= 1 << 16 { try await store.append(writer.drain()) }
       }
       let (plan, rest) = writer.finish()
       try await store.append(rest)
-      try await store.commit(as: plan.hash)
+      if keepsEmpty || plan.totals.calls > 0 { try await store.commit(as: plan.hash) }
       return plan
     } catch {
       throw VaultError(retention: error, during: "making a plan")
@@ -244,14 +244,13 @@ extension Vault {
     var simulation = RetentionSimulation(from: retention, to: proposed, on: today)
     for start in stride(from: 0, to: calls.count, by: Self.planPage) {
       let page = calls[start..<min(start + Self.planPage, calls.count)]
-      var held: Set<Identifier> = []
-      if register.count != 0 {
-        for facts in try await holds.facts(of: page.map(\.call))
-        where !register.verdict(on: facts).isFree { held.insert(facts.call) }
-      }
-      for call in page {
+      let facts = page.map { self.facts(of: $0, known) }
+      // Holds are counted only of what would go.
+      let due = zip(page, facts).filter { proposed.lets($0.1, goOn: today) }.map(\.0.call)
+      let verdicts = try await holds.verdicts(register, on: due)
+      for (call, facts) in zip(page, facts) {
         simulation.add(
-          facts(of: call, known), isHeld: held.contains(call.call),
+          facts, isHeld: !(verdicts[call.call] ?? .unreadable).isFree,
           recordings: Int(call.recordings))
       }
     }
@@ -265,8 +264,13 @@ public struct KnownPlan: Sendable {
   public let plan: PurgePlan
   /// What was approved, oldest first.
   public let approvals: [Approval]
-  /// Lines that a run has behind it.
-  public let done: Int64
+}
+
+extension RetentionSchedule {
+  /// Whether a call may go on a day, as far as no hold keeps it.
+  fileprivate func lets(_ facts: RetentionFacts, goOn day: CivilDate) -> Bool {
+    eligibility(of: facts).day.map { $0 <= day } ?? false
+  }
 }
 
 extension VaultError {

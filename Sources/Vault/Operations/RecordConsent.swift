@@ -140,8 +140,9 @@ extension Vault {
       let bytes = try Envelope.open(
         text.sealed,
         with: try keys.partKey(
-          at: try textPart(.consent, of: row, version: text.version), wrapped: row.wrappedKey,
-          under: spent))
+          at: try textPart(
+            .consent, of: row, version: text.version, generation: text.generation),
+          wrapped: row.wrappedKey, under: spent))
       records.append(try Self.record(text, bytes))
     }
     return records

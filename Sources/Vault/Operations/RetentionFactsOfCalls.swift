@@ -101,7 +101,7 @@ extension Vault {
     var verdict = HoldVerdict.unreadable
     do throws(VaultError) {
       let register = try await holds.register()
-      verdict = try await holds.facts(of: [call.id]).first.map(register.verdict) ?? .unreadable
+      verdict = try await holds.verdicts(register, on: [call.id])[call.id] ?? .unreadable
     } catch {
       // Holds that cannot be read keep everything, and that is the answer.
       guard error.code != .sealed else { throw error }

@@ -117,6 +117,7 @@ extension Vault {
       return
     }
     try await finishExcisions()
+    _ = try await startRatchetIfExcised()
     if try await isRewrapUnfinished() {
       // A stop came in between.
       let run = Identifier.random()

@@ -62,9 +62,9 @@ extension Vault {
     var document = try RunDocument(parsing: plan.row.document)
     let judgement = try await judge(plan)
     // What is purged already is counted among what was purged.
-    let gone = try await catalog.purgedCount(ofPlan: plan.row.id)
+    let gone = try await catalog.purgedWeight(ofPlan: plan.row.id)
     let caps = try await capsVerdict(
-      planned: gone > 0 ? 0 : plan.plan.totals.weight, at: judgement.earliest)
+      planned: max(0, plan.plan.totals.weight - Int(clamping: gone)), at: judgement.earliest)
     var procedure = try procedure(of: plan)
     do throws(RetentionError) {
       try procedure.begin(

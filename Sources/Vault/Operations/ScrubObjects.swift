@@ -128,8 +128,11 @@ extension Vault {
         } catch {
           // A disk that suffers is something found, not a reason to stop looking.
           guard error.code == .tampered || error.code == .unavailable else { throw error }
-          // Purged since the page was read: nothing is missing.
-          if try await catalog.recording(recording.id) == nil { continue }
+          // Purged or excised since the page was read: nothing is missing, and the old object must not
+          // come back.
+          if try await catalog.recording(recording.id)?.recording.blob != recording.blob {
+            continue
+          }
           counters.count(.tampered)
           isWhole = try await repair(recording, of: call)
           if isWhole { state.repaired += 1 } else { damaged.append(recording.id) }

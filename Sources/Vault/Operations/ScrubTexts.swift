@@ -73,7 +73,9 @@ extension Vault {
           else { throw VaultError(.tampered, during: "comparing a text's digest") }
           guard level == .tags else { return }
           try batch.examine(
-            text.sealed, of: id, at: self.textPart(kind, of: call, version: text.version),
+            text.sealed, of: id,
+            at: self.textPart(
+              kind, of: call, version: text.version, generation: text.generation),
             wrapped: call.wrappedKey)
         }
         if isThere { found.append((listed.id, isWhole)) }

@@ -14,7 +14,7 @@ extension Vault {
 
   /// A transcript's version is its number; notes and consent are one part each that is rewritten.
   func textPart(
-    _ kind: TextRow.Kind, of call: CallRow, version: Int, generation: Int = 1
+    _ kind: TextRow.Kind, of call: CallRow, version: Int, generation: Int
   ) throws(VaultError) -> PartAddress {
     switch kind {
     case .transcript: try address(call.id, .transcript(version), generation)

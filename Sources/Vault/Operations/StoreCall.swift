@@ -74,7 +74,13 @@ extension Vault {
     let incident = try await checked(&draft) { _ throws(VaultError) -> IncidentRow? in
       try await self.settleLate()
       try await self.catalog.insert(row, tokens: tokens, since: await self.logSize)
-      return try await self.quarantineWithoutConsent(row)
+      do throws(VaultError) {
+        return try await self.quarantineWithoutConsent(row)
+      } catch {
+        // Else this source's name for the call would be taken until the next start.
+        self.settleLater(RowReference(.call, id), nil)
+        throw error
+      }
     }
 
     let digest = SHA256.hash(sealed)

@@ -128,7 +128,7 @@ extension Vault {
         return (row, last + 1)
       }
       let id = Identifier.random()
-      let part = try self.textPart(kind, of: row, version: version)
+      let part = try self.textPart(kind, of: row, version: version, generation: 1)
       draft.objects = [call, id]
       draft.parts = [try self.name(of: part.part)]
       let intent = draft

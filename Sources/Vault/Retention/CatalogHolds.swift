@@ -51,6 +51,19 @@ struct CatalogHolds: DestructionHolds {
     try await catalog.heldCalls(calls).map(HoldFacts.init)
   }
 
+  /// What the holds of a register say of each of these calls.
+  ///
+  /// Of one that is not there nothing is known; without holds nothing is asked.
+  func verdicts(
+    _ register: HoldRegister, on calls: [Identifier]
+  ) async throws(VaultError) -> [Identifier: HoldVerdict] {
+    let unasked: HoldVerdict = register.count == 0 ? .free : .unreadable
+    var verdicts = Dictionary(calls.map { ($0, unasked) }) { first, _ in first }
+    guard register.count != 0 else { return verdicts }
+    for facts in try await facts(of: calls) { verdicts[facts.call] = register.verdict(on: facts) }
+    return verdicts
+  }
+
   func heldCall(among calls: [Identifier]) async throws -> Identifier? {
     let register = try await register()
     // Without holds there is nothing to be held against.

@@ -369,8 +369,6 @@ public enum CatalogFact: String, Sendable, CaseIterable {
   case scrub
   /// SHA-256 of the retention schedule that was approved, 32 bytes.
   case approvedSchedule = "approved-schedule"
-  /// What the clock was believed to say last, and the alarm that stands, as JSON.
-  case clockAlarm = "clock-alarm"
 }
 
 /// The tables whose rows wait for an entry.

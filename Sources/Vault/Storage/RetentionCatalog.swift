@@ -89,6 +89,9 @@ public protocol RetentionCatalog: Sendable {
   /// Live plans, newest first; at most `limit`.
   func plans(limit: Int) async throws(VaultError) -> [PlanRow]
 
+  /// Live plans that are neither done nor given up, newest first.
+  func openPlans() async throws(VaultError) -> [PlanRow]
+
   /// Replaces stage, grace and document of a live plan.
   func update(_ plan: PlanRow) async throws(VaultError)
 
@@ -130,8 +133,8 @@ public protocol RetentionCatalog: Sendable {
     since time: Timestamp
   ) async throws(VaultError) -> [(time: Timestamp, recordings: Int64)]
 
-  /// How many calls of a plan are purged.
-  func purgedCount(ofPlan plan: Identifier) async throws(VaultError) -> Int64
+  /// How many recordings of a plan are purged; a call without any counts as one.
+  func purgedWeight(ofPlan plan: Identifier) async throws(VaultError) -> Int64
 
   /// What is left of a purged call.
   func purgeEvidence(_ call: Identifier) async throws(VaultError) -> PurgeEvidenceRow?

@@ -12,7 +12,7 @@ final class DecisionRecorder: Sendable {
 
   private struct State {
     var waiting: [EntryDraft] = []
-    /// Entries that found no room, since the last that was recorded.
+    /// Entries that found no room, since the last that said how many.
     var lost: Int64 = 0
     var isFailing = false
   }
@@ -62,11 +62,17 @@ final class DecisionRecorder: Sendable {
     _ = await drain()
   }
 
+  /// Whether an entry says how many found no room: only the end of a time without recordings does
+  /// (`Documentation/formats/routing.md`, 6.2), and the log refuses a count without that time in any other.
+  private static func tellsLosses(_ draft: EntryDraft) -> Bool {
+    draft.action == .failoverEnded && draft.first != nil && draft.last != nil
+  }
+
   /// - Returns: whether nothing waits any more.
   private func drain() async -> Bool {
     while let draft = state.withLock({ $0.waiting.first }) {
       var counted = draft
-      let lost = state.withLock { $0.lost }
+      let lost = Self.tellsLosses(draft) ? state.withLock { $0.lost } : 0
       if lost > 0 { counted.count = lost }
       do {
         _ = try await log.record(counted)

@@ -28,39 +28,33 @@ final class FolderLease: LeaseStore {
   }
 
   func acquire() async throws(FailoverError) -> Lease {
-    let files = LinuxFileSystem()
-    var last: Int64 = 0
-    do throws(DurableError) {
-      let bytes = try AtomicFile.read(folder.lease, limit: 4096, on: files)
-      // A number that cannot be read might be lower than one that is in use: nothing is commanded then.
-      guard let object = try? JSONValue(parsing: bytes).object, object["v"]?.integer == 1,
-        let fencing = object["fencing"]?.integer, fencing > 0, fencing < 1 << 53
-      else { throw DurableError(.notFound, during: "reading the lease") }
-      last = fencing
-    } catch {
-      guard error.code == .notFound, try isNew() else {
-        throw FailoverError(.unavailable, during: "reading the lease", cause: error)
-      }
-    }
+    let last = try lastFencing()
     let object: JSONObject = [
       "fencing": .integer(last + 1), "holder": .string(node), "v": 1,
     ]
     do throws(DurableError) {
       try AtomicFile.write(
-        JSONValue.object(object).encoded() + [0x0A], to: folder.lease, on: files)
+        JSONValue.object(object).encoded() + [0x0A], to: folder.lease, on: LinuxFileSystem())
     } catch {
       throw FailoverError(.unavailable, during: "keeping the lease", cause: error)
     }
     return Lease(fencing: last + 1)
   }
 
-  /// Whether there never was a lease here.
-  private func isNew() throws(FailoverError) -> Bool {
-    do {
-      return try Directory.status(of: folder.lease, on: LinuxFileSystem()) == nil
+  /// The number of the last lease; 0 where there never was one.
+  private func lastFencing() throws(FailoverError) -> Int64 {
+    let bytes: [UInt8]
+    do throws(DurableError) {
+      bytes = try AtomicFile.read(folder.lease, limit: 4096, on: LinuxFileSystem())
     } catch {
-      throw FailoverError(.unavailable, during: "looking for the lease", cause: error)
+      if error.code == .notFound { return 0 }
+      throw FailoverError(.unavailable, during: "reading the lease", cause: error)
     }
+    // A number that cannot be read might be lower than one that is in use: nothing is commanded then.
+    guard let object = try? JSONValue(parsing: bytes).object, object["v"]?.integer == 1,
+      let fencing = object["fencing"]?.integer, fencing > 0, fencing < 1 << 53
+    else { throw FailoverError(.unavailable, during: "reading the lease") }
+    return fencing
   }
 
   func holds(_ lease: Lease) async -> Bool { true }

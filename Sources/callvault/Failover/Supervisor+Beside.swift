@@ -90,7 +90,11 @@ extension Supervisor {
     while !Task.isCancelled {
       let findings = await findings()
       for finding in findings where finding.severity == .blocking {
-        tell(.drift, .urgent, subject: finding.code)
+        // What nobody has acknowledged yet is repeated by the ledger.
+        let isOpen = ledger.open.contains {
+          $0.notice.event == .drift && $0.notice.subject == finding.code
+        }
+        if !isOpen { tell(.drift, .urgent, subject: finding.code) }
       }
       do { try await Task.sleep(for: Self.lintPace) } catch { return }
     }
@@ -119,7 +123,8 @@ extension Supervisor {
       .warning, "no-canary",
       [
         "route": .string(route.description),
-        "to_do": "set `canaries: 0` in `failback`, or approve with: callvault failover failback",
+        "to_do":
+          "set `canaries: 0` in `failback`, or approve: callvault failover override --failback",
       ])
   }
 

@@ -1,11 +1,8 @@
-import Adapters
 import Audit
 import Cryptography
 import Encoding
 import Failover
-import Host
 import Service
-import Vault
 
 extension Supervisor: SupervisorDesk {
   func status() -> JSONObject {
@@ -24,21 +21,9 @@ extension Supervisor: SupervisorDesk {
     }
     object["targets"] = .array(
       supervision.targets.map { machine in
-        .object([
-          "target": .string(machine.target.id.description),
-          "role": .string(machine.target.role.rawValue),
-          "belief": .string(machine.belief.rawValue),
-          "for_ms": .integer(now.ms(since: machine.since)),
-          "signals": .array(
-            zip(machine.target.signals, machine.signals).map { signal, health in
-              var object: JSONObject = [
-                "kind": .string(signal.kind.rawValue), "belief": .string(health.belief.rawValue),
-              ]
-              if let life = health.lastLife { object["silent_ms"] = .integer(now.ms(since: life)) }
-              if let miss = health.lastMiss { object["miss"] = .string(miss.rawValue) }
-              return .object(object)
-            }),
-        ])
+        var object = Evidence(machine, at: now).json
+        object["role"] = .string(machine.target.role.rawValue)
+        return .object(object)
       })
     object["groups"] = .array(
       policy.groups.keys.sorted().map { group in
@@ -149,7 +134,6 @@ extension Supervisor: SupervisorDesk {
       throw FailoverError(.invalid, during: "reading which targets are to be dead")
     }
     let id = Identifier.random()
-    counters.drills += 1
     var report: JSONObject = [
       "id": .string(id.description), "time": .string(time.rfc3339),
       "dead": .array(dead.sorted().map { .string($0.description) }),
@@ -245,85 +229,6 @@ extension Supervisor: SupervisorDesk {
     counters.signals += 1
   }
 
-  func emergency(
-    call: CallReference?, id: Identifier?, by caller: SupervisorCaller
-  ) async throws(FailoverError) -> JSONObject {
-    let began = Self.now
-    let routes = supervision.emergency.routes
-    let emergency = id ?? .random()
-    counters.emergencies += 1
-    // People are told while the call is moved, not after.
-    tell(
-      .emergencyTransfer, .critical, subject: routes.first.map { "\($0.id)" }, call: emergency,
-      besides: policy.emergency.notifiers)
-    var transferred: Route?
-    if let call {
-      transfers: for route in routes {
-        for mover in parts.movers {
-          if await Self.moves(call, by: mover, to: route, before: began.advanced(byMs: 4_500)) {
-            transferred = route
-            break transfers
-          }
-        }
-      }
-    }
-    let ms = Self.now.ms(since: began)
-    if transferred != nil { history.addEmergency(ms: ms) }
-    recorder.record(
-      asked(
-        "emergency",
-        [
-          "transferred": .bool(transferred != nil), "ms": .integer(ms),
-          "route": .string((transferred ?? routes.first)?.id.description ?? ""),
-        ], id: emergency, by: caller.actor))
-    if let call, transferred != nil {
-      begin { await self.ensureRecording(of: call, emergency) }
-    }
-    var answer: JSONObject = [
-      "id": .string(emergency.description), "decision": "EMERGENCY_HUMAN", "bypass_ai": true,
-      "transferred": .bool(transferred != nil), "ms": .integer(ms),
-    ]
-    // Whoever asked moves the call itself where nothing of ours could: by these, in this order.
-    answer["routes"] = .array(
-      routes.map { route in
-        .object([
-          "route": .string(route.id.description), "provider": .string(route.provider.rawValue),
-          "records": .bool(route.records),
-          "contacts": .array(route.contacts.map { .string($0.uri) }),
-        ])
-      })
-    return answer
-  }
-
-  private nonisolated static func moves(
-    _ call: CallReference, by mover: any CallMover, to route: Route, before deadline: Moment
-  ) async -> Bool {
-    do {
-      try await mover.move(call, to: route, before: deadline)
-      return true
-    } catch {
-      // The next mover and the next route follow at once; what failed is seen by what was taken.
-      return false
-    }
-  }
-
-  private func ensureRecording(of call: CallReference, _ emergency: Identifier) async {
-    for mover in parts.movers {
-      do {
-        try await mover.ensureRecording(of: call, before: Self.now.advanced(byMs: 5_000))
-        return
-      } catch {
-        operatorLog.write(
-          .warning, "recording-not-ensured",
-          [
-            "actuator": .string(mover.id.description),
-            "cause": .string(OperatorLog.describe(error)),
-          ])
-      }
-    }
-    tell(.recordingMissing, .critical, subject: nil, call: emergency)
-  }
-
   func notices() -> JSONObject {
     [
       "notices": .array(
@@ -364,98 +269,8 @@ extension Supervisor: SupervisorDesk {
     ["findings": .array(await findings().map { .object($0.json) })]
   }
 
-  func metrics() -> String {
-    let metrics = MetricsRegistry()
-    func set(_ name: String, _ help: String, _ value: Double, _ labels: [(String, String)] = []) {
-      metrics.declare(name, .gauge, help: help)
-      metrics.set(name, labels, to: value)
-    }
-    for state in RoutingState.allCases {
-      set(
-        "callvault_failover_state", "1 for the state that calls are in.",
-        state == supervision.routing.state ? 1 : 0, [("state", state.rawValue)])
-    }
-    for machine in supervision.targets {
-      set(
-        "callvault_failover_target_down", "1 where a target counts as down.",
-        machine.belief == .down ? 1 : 0, [("target", machine.target.id.description)])
-    }
-    set(
-      "callvault_failover_plan_version", "Of the plan that is commanded.",
-      Double(supervision.routing.version))
-    set(
-      "callvault_failover_latched", "1 while a person must look.",
-      supervision.routing.budget.isLatched ? 1 : 0)
-    set(
-      "callvault_failover_log_waiting", "Entries that the log has not taken yet.",
-      Double(recorder.backlog.waiting))
-    var totals: [(String, String, Int64)] = [
-      ("decisions", "Plans that were commanded.", counters.decisions),
-      ("signals", "Reports that were taken.", counters.signals),
-      ("signals_refused", "Reports beyond the limit.", counters.signalsRefused),
-      ("emergencies", "Emergency alerts.", counters.emergencies),
-      ("notices_failed", "Notices that reached nobody.", counters.noticesFailed),
-      ("stalls", "Times that the supervisor itself stood still.", Int64(supervision.stalls)),
-    ]
-    if let redirect = parts.redirect { totals += redirect.totals }
-    for (name, help, value) in totals {
-      metrics.declare("callvault_failover_\(name)_total", .counter, help: help)
-      metrics.add("callvault_failover_\(name)_total", by: Double(value))
-    }
-    return metrics.exposition()
-  }
-
   func events(after number: Int64?) -> AsyncStream<(number: Int64, event: JSONObject)> {
     events.subscribe(after: number)
-  }
-
-  func caller(token: String?, peer: SupervisorPeer) -> SupervisorCaller? {
-    if let token {
-      guard let digest = AccessToken(token)?.digest,
-        let known = policy.tokens.first(where: { $0.digest == digest }),
-        let id = Self.identifier(of: digest)
-      else { return refused(peer, .credentialUnknown) }
-      return SupervisorCaller(
-        actor: Actor(id: id, kind: .service, method: .token, strength: 1), scopes: known.scopes)
-    }
-    if case .local(let uid) = peer, uid == MachineFacts.user {
-      return SupervisorCaller(
-        actor: Actor(
-          id: recorder.log.configuration.tenant, kind: .process, method: .peer, strength: 1),
-        scopes: Set(SupervisorScope.allCases))
-    }
-    return refused(peer, .credentialMissing)
-  }
-
-  private func refused(_ peer: SupervisorPeer, _ reason: Reason) -> SupervisorCaller? {
-    var draft = EntryDraft(
-      .authRefused, .single,
-      by: Actor(
-        id: recorder.log.configuration.tenant, kind: .unknown, method: .none, strength: 0))
-    draft.outcome = .refused
-    draft.reason = reason
-    let address =
-      switch peer {
-      case .local(let uid): "uid \(uid)"
-      case .internet(let address): address
-      }
-    begin { [recorder, operatorLog, draft] in
-      do {
-        try await recorder.log.recordRefusal(Refusal(draft, from: address, namesKnown: false))
-      } catch {
-        operatorLog.write(
-          .error, "refusal-not-recorded", ["cause": .string(OperatorLog.describe(error))])
-      }
-    }
-    return nil
-  }
-
-  /// The id of a token that only the policy knows: the first bytes of its digest, as a version 4 UUID.
-  static func identifier(of digest: SHA256Digest) -> Identifier? {
-    var bytes = Array(digest.bytes[..<16])
-    bytes[6] = bytes[6] & 0x0F | 0x40
-    bytes[8] = bytes[8] & 0x3F | 0x80
-    return Identifier(bytes: bytes)
   }
 }
 

@@ -124,7 +124,9 @@ actor Supervisor {
     let before = supervision.routing.state
     let actions = supervision.look(at: Self.now, time: time)
     for action in actions { take(action) }
-    if actions.isEmpty, supervision.routing.state != before {
+    // A command tells its state itself.
+    let isCommanded = actions.contains { if case .command = $0 { true } else { false } }
+    if !isCommanded, supervision.routing.state != before {
       publish(["event": "state", "state": .string(supervision.routing.state.rawValue)])
     }
     current.withLock { $0 = supervision.routing.plan }
@@ -134,7 +136,6 @@ actor Supervisor {
   private func take(_ action: RoutingMachine.Action) {
     switch action {
     case .command(let decision): command(decision)
-    case .proveUplink: break
     case .callCanary(let route): callCanary(route)
     case .tell(let event, let urgency, let subject): tell(event, urgency, subject: subject)
     }
@@ -191,9 +192,9 @@ actor Supervisor {
     let isConfirmed = !isFenced && outcomes.allSatisfy(\.isConfirmed)
     let version = decision.plan.version
     if isConfirmed {
-      supervision.confirmed(version: version, at: now)
+      supervision.confirmed(version: version)
     } else {
-      supervision.failed(version: version, at: now)
+      supervision.failed(version: version)
       for outcome in outcomes {
         guard let error = outcome.error else { continue }
         operatorLog.write(

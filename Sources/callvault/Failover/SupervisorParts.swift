@@ -35,9 +35,17 @@ struct SupervisorParts: Sendable {
     for declared in policy.probes { probes.append(try Self.probe(declared)) }
     for declared in policy.actuators { try add(declared) }
     for (group, source) in policy.groups {
-      guard let source else { continue }
-      groups[group] =
-        actuators.map(\.actuator).first { $0.id == source } as? any CallGroupSource
+      guard let source,
+        let declared = policy.actuators.first(where: { $0.name == source.description })
+      else { continue }
+      let actuator = actuators.map(\.actuator).first { $0.id == source }
+      // Taken without its members, the group would count as staffed for ever.
+      guard let counting = actuator as? any CallGroupSource else {
+        throw YAMLError(
+          .wrongType, at: declared.settings.position,
+          "this is the source of the group '\(group)', and cannot count who is there")
+      }
+      groups[group] = counting
     }
     for declared in policy.notifiers {
       guard let id = NotifierID(declared.name) else { continue }

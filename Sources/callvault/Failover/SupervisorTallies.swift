@@ -69,5 +69,4 @@ struct SupervisorCounters: Sendable {
   var signalsRefused: Int64 = 0
   var emergencies: Int64 = 0
   var noticesFailed: Int64 = 0
-  var drills: Int64 = 0
 }

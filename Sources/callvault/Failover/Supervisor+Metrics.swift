@@ -1,0 +1,47 @@
+import Adapters
+import Failover
+import Service
+
+/// What the supervisor counts of itself, for Prometheus.
+extension Supervisor {
+  func metrics() -> String {
+    let metrics = MetricsRegistry()
+    func set(_ name: String, _ help: String, _ value: Double, _ labels: [(String, String)] = []) {
+      metrics.declare(name, .gauge, help: help)
+      metrics.set(name, labels, to: value)
+    }
+    for state in RoutingState.allCases {
+      set(
+        "callvault_failover_state", "1 for the state that calls are in.",
+        state == supervision.routing.state ? 1 : 0, [("state", state.rawValue)])
+    }
+    for machine in supervision.targets {
+      set(
+        "callvault_failover_target_down", "1 where a target counts as down.",
+        machine.belief == .down ? 1 : 0, [("target", machine.target.id.description)])
+    }
+    set(
+      "callvault_failover_plan_version", "Of the plan that is commanded.",
+      Double(supervision.routing.version))
+    set(
+      "callvault_failover_latched", "1 while a person must look.",
+      supervision.routing.budget.isLatched ? 1 : 0)
+    set(
+      "callvault_failover_log_waiting", "Entries that the log has not taken yet.",
+      Double(recorder.backlog.waiting))
+    var totals: [(String, String, Int64)] = [
+      ("decisions", "Plans that were commanded.", counters.decisions),
+      ("signals", "Reports that were taken.", counters.signals),
+      ("signals_refused", "Reports beyond the limit.", counters.signalsRefused),
+      ("emergencies", "Emergency alerts.", counters.emergencies),
+      ("notices_failed", "Notices that reached nobody.", counters.noticesFailed),
+      ("stalls", "Times that the supervisor itself stood still.", Int64(supervision.stalls)),
+    ]
+    if let redirect = parts.redirect { totals += redirect.totals }
+    for (name, help, value) in totals {
+      metrics.declare("callvault_failover_\(name)_total", .counter, help: help)
+      metrics.add("callvault_failover_\(name)_total", by: Double(value))
+    }
+    return metrics.exposition()
+  }
+}
