@@ -10,7 +10,7 @@ import Testing
   private func status(
     of log: AuditLog, _ holds: (LogStatus) -> Bool
   ) async throws -> LogStatus {
-    let limit = ContinuousClock.now + .seconds(10)
+    let limit = ContinuousClock.now + .seconds(300)
     while ContinuousClock.now < limit {
       let status = await log.status
       if holds(status) { return status }

@@ -88,7 +88,7 @@ import Threading
     let objects = practice.folder.appending(path: "objects")
     try FileManager.default.removeItem(at: objects)
     let running = Task { await practice.vault.run() }
-    let limit = ContinuousClock.now + .seconds(10)
+    let limit = ContinuousClock.now + .seconds(300)
     var failing: [String] = []
     while failing.isEmpty, ContinuousClock.now < limit {
       try await Task.sleep(for: .milliseconds(5))

@@ -88,15 +88,38 @@ extension Supervisor {
 
   func lintHourly() async {
     while !Task.isCancelled {
-      let findings = await findings()
-      for finding in findings where finding.severity == .blocking {
-        // What nobody has acknowledged yet is repeated by the ledger.
-        let isOpen = ledger.open.contains {
-          $0.notice.event == .drift && $0.notice.subject == finding.code
-        }
-        if !isOpen { tell(.drift, .urgent, subject: finding.code) }
-      }
+      await lint()
       do { try await Task.sleep(for: Self.lintPace) } catch { return }
+    }
+  }
+
+  /// Looks when a target begins to be doubted, so that a switch finds what stands in its way known; never
+  /// in the switch's own way.
+  func lintIfDoubtful() {
+    let now = Self.now
+    guard supervision.targets.contains(where: { $0.belief == .suspect || $0.belief == .down })
+    else {
+      isDoubtful = false
+      return
+    }
+    guard !isDoubtful else { return }
+    isDoubtful = true
+    // Targets that come and go must not wear out the interfaces that a switch needs.
+    guard lintedAt.map({ now.ms(since: $0) >= 60_000 }) ?? true else { return }
+    lintedAt = now
+    begin { await self.lint() }
+  }
+
+  private func lint() async {
+    lintedAt = Self.now
+    let findings = await findings()
+    blocked = findings.filter { $0.severity == .blocking }
+    for finding in blocked {
+      // What nobody has acknowledged yet is repeated by the ledger.
+      let isOpen = ledger.open.contains {
+        $0.notice.event == .drift && $0.notice.subject == finding.code
+      }
+      if !isOpen { tell(.drift, .urgent, subject: finding.code) }
     }
   }
 

@@ -43,6 +43,11 @@ actor Supervisor {
   var signals = SignalBudget()
   var events = EventRing()
   var counters = SupervisorCounters()
+  /// What stood in the way of actuators when it was last looked for.
+  var blocked: [DriftFinding] = []
+  var lintedAt: Moment?
+  /// Whether a target is doubted since the last look.
+  var isDoubtful = false
   /// When recording became impossible on the way that is commanded.
   var unrecordedSince: Timestamp?
 
@@ -123,6 +128,7 @@ actor Supervisor {
     for observation in inbox.take() { supervision.observe(observation) }
     let before = supervision.routing.state
     let actions = supervision.look(at: Self.now, time: time)
+    lintIfDoubtful()
     for action in actions { take(action) }
     // A command tells its state itself.
     let isCommanded = actions.contains { if case .command = $0 { true } else { false } }
@@ -154,12 +160,14 @@ actor Supervisor {
     told["event"] = "decided"
     told["id"] = .string(decision.id.description)
     publish(told)
+    // It is tried all the same: a way that may work is better than none.
     operatorLog.write(
       .warning, "route",
       [
         "cause": .string(decision.cause.rawValue), "route": .string(plan.route.id.description),
         "state": .string(plan.state.rawValue), "version": .integer(plan.version),
         "decision": .string(decision.id.description),
+        "drift": .array(blocked.map { .string("\($0.actuator): \($0.code)") }),
       ])
     let needed = parts.actuators.filter { $0.states.contains(plan.state) }.map(\.actuator)
     let deadline = decision.at.advanced(byMs: policy.switching.ceilingMs)
