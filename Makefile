@@ -29,13 +29,14 @@ demo: release
 # Keeps both processors busy for minutes, in which others would miss their time limits; those of HTTP,
 # which have the client's and the server's, go by themselves.
 LONG := everyChangedBitIsFound
+TIMED := HTTPTests|HTTPClientTests
 
 ## test       everything: checks, unit tests, outside programs against the built binary, fuzzing
 test: check
 	@echo "== unit tests"
-	swift test --skip-build --disable-xctest --skip '$(LONG)|HTTPTests'
+	swift test --skip-build --disable-xctest --skip '$(LONG)|$(TIMED)'
 	@echo "== unit tests of HTTP"
-	swift test --skip-build --disable-xctest --filter HTTPTests
+	swift test --skip-build --disable-xctest --filter '$(TIMED)'
 	@echo "== every changed bit of a log"
 	swift test --skip-build --disable-xctest --filter '$(LONG)'
 	@echo "== outside programs"
@@ -91,7 +92,8 @@ SWEEPS := everyChangedByteIsFound|$(LONG)|everyMovedEntryAndEveryOldFileIsNamed|
   aJournalCutAtAnyByte|aJournalChangedInTheMiddle|whateverCallFails|whicheverCallFails|$\
   nothingAcknowledgedIsLost|everyObjectCallFails|everyCallFails|everyEntryFails|$\
   aWitnessNeverContradictsItself|whatCountsAsAnchoredIsKept|$\
-  eachChangedByteIsRefusedByBoth|headsOfImpossibleSizesEnd|changedFoldersAlwaysHaveAVerdict
+  eachChangedByteIsRefusedByBoth|headsOfImpossibleSizesEnd|changedFoldersAlwaysHaveAVerdict|$\
+  storageThatFailsLeavesOldOrNew|sqliteIsACatalog
 SANITIZED := CALLVAULT_ROUNDS=50 SWIFT_BACKTRACE=enable=no swift test --disable-xctest \
   --skip 'theKernelKeepsThePagesLocked|withoutLockedMemory$(if $(SWEEPS),|$(SWEEPS))'
 

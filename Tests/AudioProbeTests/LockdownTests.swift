@@ -57,7 +57,7 @@ struct LockdownTests {
 
   @Test(
     "A child that was taken over cannot make the parent wait, read wrongly or believe",
-    .timeLimit(.minutes(10)))
+    .timeLimit(.minutes(30)))
   func hostileChildren() async throws {
     var limits = AudioProbe.Limits()
     limits.total = .seconds(2)

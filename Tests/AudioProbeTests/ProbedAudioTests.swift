@@ -8,7 +8,7 @@ import Vault
 @testable import Drivers
 
 /// What stands between an uploader whose recordings take for ever and everybody else.
-@Suite("Probed audio", .timeLimit(.minutes(10)))
+@Suite("Probed audio", .timeLimit(.minutes(30)))
 struct ProbedAudioTests {
   /// A recording whose bytes do not come until the gate opens.
   private final class Gate: Sendable {

@@ -44,7 +44,7 @@ import Testing
   /// The other error numbers take the same paths.
   private static let plans = FaultPlan.all.filter { $0.number == EIO || $0.number == ENOSPC }
 
-  @Test(.timeLimit(.minutes(15)), arguments: plans)
+  @Test(.timeLimit(.minutes(30)), arguments: plans)
   func whateverCallFailsNothingAcknowledgedIsLost(plan: FaultPlan) async throws {
     var call = 0
     while true {

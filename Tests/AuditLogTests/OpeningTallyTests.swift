@@ -103,7 +103,7 @@ private struct Holds: PruningHolds {
 
   /// The disk fails at each call of an erasure in turn: no opening is ever missing without an entry that says so,
   /// and asking again ends it.
-  @Test(.timeLimit(.minutes(10))) func whateverCallFailsNothingIsErasedUnsaid() async throws {
+  @Test(.timeLimit(.minutes(30))) func whateverCallFailsNothingIsErasedUnsaid() async throws {
     let practice = try await Practice(keeping: .zero)
     let (harness, first) = (practice.harness, practice.first)
     await close(practice.log)

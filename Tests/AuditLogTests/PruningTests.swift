@@ -95,7 +95,7 @@ private struct Holds: PruningHolds {
     #expect(FileManager.default.fileExists(atPath: old.layout.log + "/tile/entries/000"))
   }
 
-  @Test(.timeLimit(.minutes(10))) func whateverCallFailsWhatIsLeftVerifies() async throws {
+  @Test(.timeLimit(.minutes(30))) func whateverCallFailsWhatIsLeftVerifies() async throws {
     let (harness, _) = try await practice()
     let kept = harness.directory.path + "-kept"
     try FileManager.default.copyItem(atPath: harness.directory.path, toPath: kept)

@@ -29,7 +29,7 @@ import Testing
   }
 
   /// P5: whatever prefix of the last appends a crash leaves, what was acknowledged is there.
-  @Test(.timeLimit(.minutes(15)), arguments: [false, true])
+  @Test(.timeLimit(.minutes(30)), arguments: [false, true])
   func aJournalCutAtAnyByteOpensWithAllThatWasAcknowledged(published: Bool) async throws {
     let harness = try Harness()
     let log = try await harness.open()
@@ -65,7 +65,7 @@ import Testing
   }
 
   /// One changed byte anywhere in what a head covers is found; nothing is cut away for it.
-  @Test(.timeLimit(.minutes(15)))
+  @Test(.timeLimit(.minutes(30)))
   func aJournalChangedInTheMiddleIsRefused() async throws {
     let harness = try Harness()
     let log = try await harness.open()

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct SequencingTests {
   /// P3: every entry has one number, every number one entry, and each receipt tells the truth.
-  @Test(.timeLimit(.minutes(15)))
+  @Test(.timeLimit(.minutes(30)))
   func sixtyFourCallersLeaveNoGap() async throws {
     let (callers, each) = (64, 25)
     let harness = try Harness()

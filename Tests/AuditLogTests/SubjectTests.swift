@@ -23,7 +23,7 @@ import Testing
       == (try (0..<count).map { try subject.tag(Int64($0 + 1), in: "vault.example.org/callvault") })
   }
 
-  @Test(.timeLimit(.minutes(15)))
+  @Test(.timeLimit(.minutes(30)))
   func tagsCountWithoutGapUnderConcurrencyAndAcrossCrashes() async throws {
     let harness = try Harness {
       $0.journalSegmentLength = 20_000

@@ -20,7 +20,7 @@ import Testing
   }
 
   /// What became of an intent goes to disk by itself, and what is asked of the log waits for it.
-  @Test(.timeLimit(.minutes(10)))
+  @Test(.timeLimit(.minutes(30)))
   func anOutcomeThatNobodyWaitsForBecomesDurable() async throws {
     let harness = try Harness()
     let log = try await harness.open()
@@ -71,7 +71,7 @@ import Testing
     #expect(error?.code == .unavailable)
   }
 
-  @Test(.timeLimit(.minutes(10)))
+  @Test(.timeLimit(.minutes(30)))
   func aJournalThatCannotBeReleasedIsSeen() async throws {
     let harness = try Harness {
       $0.publishInterval = .milliseconds(10)
@@ -93,7 +93,7 @@ import Testing
     #expect(await log.status.upkeepFailures.isEmpty)
   }
 
-  @Test(.timeLimit(.minutes(10)))
+  @Test(.timeLimit(.minutes(30)))
   func partialTilesThatCannotBeSweptAreSeen() async throws {
     let harness = try Harness { $0.partialGrace = .milliseconds(10) }
     let log = try await harness.open()

@@ -29,7 +29,7 @@ import Testing
     ["checkpoint"] + TilePath.added(from: 0, to: size).map(\.description)
   }
 
-  @Test(.timeLimit(.minutes(10)), arguments: [3, 300])
+  @Test(.timeLimit(.minutes(30)), arguments: [3, 300])
   func eachChangedByteIsRefusedByBoth(size: Int) async throws {
     let (harness, anchor) = try await practice(size)
     let folder = harness.layout.log

@@ -8,7 +8,7 @@ import Testing
 /// The inputs in `Tests/Fuzz/Corpora` are samples (`seed-…`, which must be taken) and what libFuzzer
 /// found to reach further or to break a promise once. Each is replayed and mutated, with the
 /// promises of `FuzzTargets`; `make fuzz` looks for more.
-@Suite("Fuzz corpora", .timeLimit(.minutes(15)))
+@Suite("Fuzz corpora", .timeLimit(.minutes(30)))
 struct CorpusTests {
   /// Bytes of a long input: a quadratic reader would take some hundred million steps.
   static let length = 16_384

@@ -6,7 +6,7 @@ import Threading
 @testable import HTTP
 
 /// What many clients at once do; each test in a process of its own, whose descriptors it owns.
-@Suite(.timeLimit(.minutes(10))) struct CrowdTests {
+@Suite(.timeLimit(.minutes(30))) struct CrowdTests {
   private static let hello = "GET /hello HTTP/1.1\r\nHost: vault\r\nConnection: close\r\n\r\n"
 
   /// Connects without saying anything; the kernel does that before the server accepts.

@@ -5,7 +5,7 @@ import Threading
 
 @testable import HTTP
 
-@Suite(.timeLimit(.minutes(10))) struct HTTPClientTests {
+@Suite(.timeLimit(.minutes(30))) struct HTTPClientTests {
   struct Full: Error {}
 
   private func client(_ site: TestSite) throws -> HTTPClient {

@@ -8,7 +8,7 @@ func occurrences(of text: String, in whole: String) -> Int {
   whole.components(separatedBy: text).count - 1
 }
 
-@Suite(.timeLimit(.minutes(10))) struct ServerTests {
+@Suite(.timeLimit(.minutes(30))) struct ServerTests {
   private static let host = "Host: vault\r\n"
   private static let hello = "GET /hello HTTP/1.1\r\nHost: vault\r\n\r\n"
   private static let last = "GET /hello HTTP/1.1\r\nHost: vault\r\nConnection: close\r\n\r\n"

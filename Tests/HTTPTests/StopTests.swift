@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTP
 
-@Suite(.timeLimit(.minutes(10))) struct StopTests {
+@Suite(.timeLimit(.minutes(30))) struct StopTests {
   private static let wait = "GET /wait HTTP/1.1\r\nHost: vault\r\n\r\n"
 
   @Test func stoppingLetsARunningRequestFinish() async throws {

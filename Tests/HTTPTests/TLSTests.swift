@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTP
 
-@Suite(.timeLimit(.minutes(10))) struct TLSTests {
+@Suite(.timeLimit(.minutes(30))) struct TLSTests {
   private func handshake(
     _ site: TestSite, _ arguments: [String]
   ) async throws -> (status: Int32, output: String) {

@@ -71,7 +71,7 @@ import Testing
     #expect(isThere == true)
   }
 
-  @Test(.timeLimit(.minutes(10))) func theThreadEndsWithItsExecutor() async throws {
+  @Test(.timeLimit(.minutes(30))) func theThreadEndsWithItsExecutor() async throws {
     // By name: other tests of this process start and end threads of their own.
     let name = "ends with it"
     func threads() throws -> Int {

@@ -15,7 +15,7 @@ import Testing
 @testable import Vault
 
 /// A span taken out of a recording: gone for good, and never half of it.
-@Suite(.timeLimit(.minutes(15))) struct ExcisionTests {
+@Suite(.timeLimit(.minutes(30))) struct ExcisionTests {
   private func refused(
     _ code: VaultError.Code, _ body: () async throws -> Void
   ) async {

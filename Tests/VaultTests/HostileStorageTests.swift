@@ -82,7 +82,7 @@ import Threading
     }
   }
 
-  @Test(.timeLimit(.minutes(10)))
+  @Test(.timeLimit(.minutes(30)))
   func whatFailsWhileNobodyWaitsIsInTheHealth() async throws {
     let practice = try await Practice.new()
     let objects = practice.folder.appending(path: "objects")

@@ -12,7 +12,7 @@ import Testing
 
 /// A data directory put back from an old copy while an anchor knows more: refused, and what people
 /// can do then.
-@Suite(.timeLimit(.minutes(15))) struct LossTests {
+@Suite(.timeLimit(.minutes(30))) struct LossTests {
   private func report(
     _ practice: LostPractice, _ folder: String, origin: String, root: VerifierKey? = nil,
     anchors: [[UInt8]]

@@ -9,7 +9,7 @@ import Threading
 
 @testable import Views
 
-@Suite(.timeLimit(.minutes(10))) struct ForwarderTests {
+@Suite(.timeLimit(.minutes(30))) struct ForwarderTests {
   private func forwarder(
     _ small: SmallLog, _ sink: any EntrySink, _ positions: any SinkPositionStore,
     ageLimit: Duration = .seconds(60)
@@ -172,7 +172,7 @@ import Threading
   }
 }
 
-@Suite(.timeLimit(.minutes(10))) struct LineFileSinkTests {
+@Suite(.timeLimit(.minutes(30))) struct LineFileSinkTests {
   /// One session after the other, until one call of the disk fails; then the rest with a sound disk.
   @Test(arguments: FaultPlan.all)
   func everyEntryIsAWholeLineWhicheverCallFails(_ plan: FaultPlan) async throws {
