@@ -1605,12 +1605,16 @@ class Restart:
             raise Malformed("a head in a recovery note")
         return int(size), root
 
-    def holds(self):
-        """Exactly two lines: by the root under the old log's name, and by the new log's key."""
+    def old_root(self):
+        """The root under the name that whoever audited the old log knows it by."""
         data = b"\x01" + self.root.public
         name = f"{self.old.name}/root"
         digest = sha256(name.encode() + b"\n" + data)[:4].hex()
-        keys = [Key(f"{name}+{digest}+{base64.b64encode(data).decode()}"), self.log]
+        return Key(f"{name}+{digest}+{base64.b64encode(data).decode()}")
+
+    def holds(self):
+        """Exactly two lines: by the root under the old log's name, and by the new log's key."""
+        keys = [self.old_root(), self.log]
         return len(self.note.lines) == 2 and all(
             (key.name, key.id) == line[:2] and key.verifies(line[2], self.note.text)
             for key, line in zip(keys, self.note.lines))
@@ -1999,34 +2003,79 @@ def rfc3339(text):
 
 
 def check_package(folder, log):
-    """Holds what lies beside the log against it; package.md, 3 and 4."""
-    def find(verdict, detail, **places):
-        log.find(verdict, detail, **places)
-    check_manifest(folder, find)
+    """Holds a package against its manifest, and what lies beside its logs against them; package.md, 3, 4 and 9."""
+    check_manifest(folder, log.find)
     if log.head is None:
         return
-    try:
-        facts = read_json(folder, "package.json", ["entries", "first", "from", "last", "origin", "root",
-                                                   "size", "time", "to", "v"])
-        first, last = facts["first"], facts["last"]
-        start, stop = rfc3339(facts["from"]), rfc3339(facts["to"])
-        told = (facts["origin"], facts["size"], facts["root"])
-        if told != (log.head.origin, log.head.size, base64.b64encode(log.head.root).decode()) \
-                or not 0 <= first <= last < log.size or facts["entries"] != last - first + 1 \
-                or facts["v"] != 1 or rfc3339(facts["time"]) != log.time_of(log.size - 1):
-            raise Malformed("it says otherwise than the log")
-    except (Malformed, TypeError) as error:
-        find("altered", str(error), kind="edited", path="package.json")
-        return
-    policies = check_range(folder, log, first, last, start, stop)
-    check_proofs(folder, log, first, last)
-    check_identities(folder, log)
+    policies = check_beside(folder, log)
+    policies |= check_earlier(folder, log)
     have = {name.split("/")[1][:-5] for name in folder.names("") if name.startswith("policies/")}
     for name in sorted(have):
         if digest_of(folder, f"policies/{name}.yaml") != name:
-            find("altered", "its hash is not its name", kind="edited", path=f"policies/{name}.yaml")
+            log.find("altered", "its hash is not its name", kind="edited", path=f"policies/{name}.yaml")
     for lacking in sorted(policies - have):
         log.note(f"entries of the range name a policy that is not there: {lacking}")
+
+
+def check_earlier(package, log):
+    """The logs that recoveries ended: each is what the log after it says it was; returns the policies they name."""
+    places = {int(match[1]) for match in (re.match(r"earlier/([1-9][0-9]{0,5})/", name) for name in package.names(""))
+              if match}
+    policies, restart, after = set(), log.restart, None
+    for number in sorted(places, reverse=True):
+        place = f"earlier/{number}"
+        if restart is None or after not in (None, number + 1) or not restart.holds():
+            log.find("altered", "nothing says that it came before", kind="inserted", path=place)
+            return policies
+        folder = package.below(place)
+        earlier = Log(folder.below("log"), restart.old)
+        earlier.root_key = restart.old_root() if log.root_key else None
+        earlier.run()
+        if earlier.head and (earlier.head.size, earlier.head.root) != restart.kept:
+            earlier.find("altered", "it is not the log that the recovery kept", kind="edited", path="log/checkpoint")
+        policies |= check_beside(folder, earlier)
+        for finding in earlier.findings:
+            inner = (finding.path or "log").removeprefix("log/")
+            is_beside = inner.split("/")[0] in ("package.json", "entries", "proofs", "identities.jsonl")
+            finding.path = f"{place}/{inner if is_beside or inner == 'log' else 'log/' + inner}"
+            log.findings.append(finding)
+        for note in earlier.notes:
+            log.note(f"{place}: {note}")
+        if earlier.head and not earlier.findings:
+            log.note(f"{place}: {earlier.size} entries of {earlier.origin} are as the recovery kept them")
+        restart, after = earlier.restart, number
+    if restart:
+        log.note(f"the log before, {restart.old.name}, is not in the package")
+    return policies
+
+
+def check_beside(folder, log):
+    """package.json, entries, proofs and identities of one log; returns the policies that its entries name."""
+    if log.head is None:
+        return set()
+    try:
+        data = folder.read("package.json", 1 << 20) or b""
+        names = ["entries", "from", "origin", "root", "size", "time", "to", "v"]
+        is_empty = b'{"entries":0,' in data
+        facts = read_json(folder, "package.json", names if is_empty else names + ["first", "last"])
+        first, last = (0, -1) if is_empty else (facts["first"], facts["last"])
+        start, stop = rfc3339(facts["from"]), rfc3339(facts["to"])
+        told = (facts["origin"], facts["size"], facts["root"])
+        if told != (log.head.origin, log.head.size, base64.b64encode(log.head.root).decode()) \
+                or not is_empty and not 0 <= first <= last < log.size or facts["entries"] != last - first + 1 \
+                or facts["v"] != 1 or rfc3339(facts["time"]) != log.time_of(log.size - 1):
+            raise Malformed("it says otherwise than the log")
+    except (Malformed, TypeError) as error:
+        log.find("altered", str(error), kind="edited", path="package.json")
+        return set()
+    if is_empty and not log.findings and any(
+            start <= (canonical(entry) or {}).get("time", -1) < stop for _, entry in walk_entries(log)):
+        log.find("altered", "the log has entries of the range", kind="removed", path="package.json")
+    policies = check_range(folder, log, first, last, start, stop)
+    if not is_empty:
+        check_proofs(folder, log, first, last)
+    check_identities(folder, log)
+    return policies
 
 
 def check_range(folder, log, first, last, start, stop):
@@ -2048,7 +2097,7 @@ def check_range(folder, log, first, last, start, stop):
             index += 1
     if index != last + 1:
         log.find("altered", "entries of the range are missing", kind="removed", index=index, path="entries")
-    for edge in (first, last):
+    for edge in (first, last) if last >= first else ():
         moment = log.time_of(edge)
         if moment is not None and not start <= moment < stop:
             log.find("altered", "the range does not begin and end as package.json says", kind="edited",
@@ -2128,8 +2177,8 @@ def tag_of(key, number, origin):
 
 
 def walk_entries(log):
-    """(index, entry) of everything the head covers, one bundle in memory."""
-    for number in range((log.size + 255) // 256):
+    """(index, entry) of everything the head covers and that was not pruned, one bundle in memory."""
+    for number in range(log.first_bundle, (log.size + 255) // 256):
         data = log.content("entries", number)
         if data is None:
             raise Malformed("a log with a gap")

@@ -54,9 +54,16 @@ public enum AtomicFile {
     var staged: [String] = []
     do throws(SystemCallError) {
       for file in files { staged.append(temporaryName(for: file.path)) }
-      for start in stride(from: 0, to: files.count, by: openAtOnce) {
-        let part = start..<min(start + openAtOnce, files.count)
-        try stage(files[part], as: staged[part], mode: mode, on: fileSystem)
+      var start = 0
+      while start < files.count {
+        var end = start
+        var length = 0
+        while end < files.count, end - start < openAtOnce, end == start || length < begunAtOnce {
+          length += files[end].bytes.count
+          end += 1
+        }
+        try stage(files[start..<end], as: staged[start..<end], mode: mode, on: fileSystem)
+        start = end
       }
       for (file, temporary) in zip(files, staged) {
         try fileSystem.rename(temporary, to: file.path)
@@ -73,6 +80,9 @@ public enum AtomicFile {
 
   /// How many files are open at once while several are replaced.
   private static let openAtOnce = 64
+  /// Bytes after which nothing more is begun before what was begun is durable: a sync of somebody else,
+  /// such as a journal's, waits in the disk's queue behind no more than this and one file.
+  private static let begunAtOnce = 512 << 10
 
   /// Makes temporary files, all of which are durable when it returns.
   ///

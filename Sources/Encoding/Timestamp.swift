@@ -13,6 +13,12 @@ public struct Timestamp: Hashable, Sendable {
     self = time.instant
   }
 
+  /// The year and the month, in UTC.
+  public var yearAndMonth: (year: Int, month: Int) {
+    let civil = CivilTime(millisecondsSince1970: milliseconds)
+    return (civil.year, civil.month)
+  }
+
   /// `2026-11-20T15:42:00.123Z`: UTC, always with three decimals, so that texts sort as instants do.
   public var rfc3339: String {
     CivilTime(millisecondsSince1970: milliseconds).text(decimals: .always) + "Z"

@@ -26,6 +26,7 @@ public final class CallVaultAPI: Handler {
   ///   - anchoring: gives the log's heads to anchors, of which health and metrics tell.
   ///   - sinks: where entries are delivered, of which health and metrics tell.
   ///   - anchors: the folder of what anchors answered; nil where there is none.
+  ///   - earlierAnchors: the same of the earlier log of a number; nil where there never was one.
   ///   - maintenance: does what administrators ask for; nil: nothing is done.
   ///   - authenticators: in the order in which they are asked.
   ///   - metrics: also gets what this floor measures.
@@ -34,6 +35,7 @@ public final class CallVaultAPI: Handler {
   public init(
     vault: Vault, auditLog: AuditLog, intakes: [Intake] = [], anchoring: Anchoring? = nil,
     sinks: [Forwarder] = [], anchors: (any LogFolderReader)? = nil,
+    earlierAnchors: (@Sendable (Int64) -> any LogFolderReader)? = nil,
     maintenance: Maintenance? = nil,
     authenticators: [any Authenticator],
     metrics: MetricsRegistry, log: OperatorLog, seal: @escaping @Sendable () -> Void = {}
@@ -48,7 +50,9 @@ public final class CallVaultAPI: Handler {
         + TextRoutes(vault: vault).routes + ConsentRoutes(vault: vault).routes
         + IncidentRoutes(vault: vault).routes + AuditRoutes(vault: vault, log: auditLog).routes
         + FHIRRoutes(vault: vault, log: auditLog).routes
-        + EvidenceRoutes(vault: vault, log: auditLog, anchors: anchors).routes
+        + EvidenceRoutes(
+          vault: vault, log: auditLog, anchors: anchors, earlierAnchors: earlierAnchors
+        ).routes
         + TokenRoutes(vault: vault).routes + SealRoutes(vault: vault, seal: seal).routes
         + HealthRoutes(
           vault: vault, intakes: intakes, anchoring: anchoring, sinks: sinks, metrics: metrics

@@ -42,6 +42,7 @@ public final class Vault: Sendable {
   let maintenanceSettings = Lock(MaintenanceSettings())
   let isScrubbing = Lock(false)
   let retentionWork = Lock(RetentionWork())
+  let earlierLogs = Lock(EarlierLogs())
 
   /// Opens a vault over its parts, and settles what a crash left, before anything is served.
   ///

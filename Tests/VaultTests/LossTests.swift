@@ -86,6 +86,82 @@ import Testing
     #expect(try await again.catalog.purgedCall(call)?.keyID == row.keyID)
   }
 
+  /// Questions about the time before two recoveries: each log answers under its own head, and one that is not
+  /// what the log after it names answers nothing.
+  @Test func earlierLogsAnswerAsTheLogsAfterThemNameThem() async throws {
+    let practice = try await LostPractice()
+    let path = try practice.restored("restored")
+    let layout = StorageLayout(root: path)
+    _ = try await practice.hold(in: path)
+    // A second loss: an anchor knows a head of the new log that the folder does not lead to.
+    let second = try await practice.open(path)
+    let signer = try practice.signer(second.log.configuration.origin)
+    let ahead = try #require(
+      Checkpoint(
+        origin: second.log.configuration.origin, size: await second.log.durableHead.size + 9,
+        root: SHA256.hash([1])))
+    let anchor = try VerifiedCheckpoint(signer.sign(ahead), key: signer.verifierKey)
+    let administrator = try await practice.administrator(of: second.vault)
+    _ = try await practice.caller(.auditor, of: second.vault, by: administrator)
+    try await second.log.publish()
+    // Its names have seconds.
+    try await Task.sleep(for: .milliseconds(1100))
+    _ = try await practice.hold(in: path, anchors: [anchor])
+
+    let opened = try await practice.open(path)
+    let logs = EarlierLogs(count: 2, sealer: practice.keys) { number in
+      try FileEarlierLog(layout.earlier(number))
+    }
+    opened.vault.keep(logs)
+    #expect(opened.vault.logCount == 3)
+    let first = try await opened.vault.auditableLog(1)
+    #expect(first.origin == LostPractice.origin)
+    let recording = practice.life.recording.recording
+    var filter = EntryFilter()
+    filter.object = recording
+    let found = try await first.entries(matching: filter, limit: 10).entries.map(\.entry)
+    #expect(found.contains { $0.action == .recordingStored })
+    let states = try await first.openingStates(of: found)
+    #expect(
+      states.allSatisfy { $0.values.allSatisfy { if case .present = $0 { true } else { false } } })
+    let proof = try await first.proof(of: found[0].index)
+    #expect(
+      proof.checkpoint.text == (try SignedNote(parsing: checkpoint(layout.earlier(1).log)).text))
+    #expect(try await opened.vault.auditableLog(2).origin == signer.verifierKey.name)
+    #expect(try await opened.vault.auditableLog(3).origin == opened.log.configuration.origin)
+    #expect(try await opened.vault.auditableLog(nil).origin == opened.log.configuration.origin)
+    for number: Int64 in [0, 4, .max] {
+      let error = await #expect(throws: VaultError.self) {
+        _ = try await opened.vault.auditableLog(number)
+      }
+      #expect(error?.code == .notFound)
+    }
+    let again = try await practice.administrator(of: opened.vault)
+    let (officer, _) = try await practice.caller(.privacyOfficer, of: opened.vault, by: again)
+    for number: Int64 in [1, 2, 3] {
+      let proof = try await opened.vault.proveSubject(
+        practice.life.patient, as: officer, purpose: .patientRequest, in: number)
+      #expect(proof.subjects.map(\.entries.isEmpty) == [false, false])
+    }
+
+    // Another head of the same key, and a note that is another's.
+    let head = layout.earlier(1).log + "/checkpoint"
+    let kept = try checkpoint(layout.earlier(1).log)
+    try AtomicFile.write(practice.anchor.note.encoded, to: head, on: LinuxFileSystem())
+    let error = await #expect(throws: VaultError.self) {
+      _ = try await opened.vault.auditableLog(1)
+    }
+    #expect(error?.code == .tampered)
+    #expect(try await opened.vault.auditableLog(2).readableSize() > 0)
+    try AtomicFile.write(kept, to: head, on: LinuxFileSystem())
+    let note = try AtomicFile.read(layout.log + "/recovery", limit: 1 << 16, on: LinuxFileSystem())
+    try AtomicFile.write(note, to: layout.earlier(2).log + "/recovery", on: LinuxFileSystem())
+    let foreign = await #expect(throws: VaultError.self) {
+      _ = try await opened.vault.auditableLog(1)
+    }
+    #expect(foreign?.code == .tampered)
+  }
+
   @Test func aNewLogGoesOnAndSaysWhatWasLost() async throws {
     let practice = try await LostPractice()
     let path = try practice.restored("restored")

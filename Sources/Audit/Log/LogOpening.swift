@@ -78,7 +78,7 @@ extension AuditLog {
   }
 
   static func minimum(
-    in store: any LogStore, key: VerifierKey
+    in store: any PublishedLogFiles, key: VerifierKey
   ) async throws(AuditError) -> MinimumIndex? {
     let bytes = try await store.reading { store in try await store.published(MinimumIndex.path) }
     return try bytes.map { bytes throws(AuditError) in try MinimumIndex(parsing: bytes, key: key) }

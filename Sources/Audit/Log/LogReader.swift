@@ -57,7 +57,7 @@ struct LogReader: Sendable {
   /// Entries that one question looks at, at most.
   static let scanLimit: Int64 = 1 << 16
 
-  let store: any LogStore
+  let store: any PublishedLogFiles
   /// The first entry that was not pruned.
   let minimum: Int64
   let publishedSize: Int64

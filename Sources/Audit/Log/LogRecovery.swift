@@ -288,10 +288,10 @@ private struct Replay {
   }
 }
 
-extension LogStore {
+extension PublishedLogFiles {
   /// Calls the store and says that the log is unavailable when it fails.
   func reading<Result: Sendable>(
-    _ body: (any LogStore) async throws -> Result
+    _ body: (Self) async throws -> Result
   ) async throws(AuditError) -> Result {
     do {
       return try await body(self)

@@ -5,7 +5,7 @@
 /// an append must not wait for publishing. Bytes are those of `Documentation/formats/journal.md`
 /// and `audit-log.md`; a store does not look inside. Every store passes the suite in
 /// `Tests/AuditLogTests/LogStoreConformance.swift`.
-public protocol LogStore: Sendable {
+public protocol LogStore: PublishedLogFiles {
   // MARK: Journal
 
   /// The pieces of the journal, by the index each begins with, ascending.
@@ -61,19 +61,6 @@ public protocol LogStore: Sendable {
   /// What a crash leaves of them is removed by another call.
   func removeBundles(below number: Int64) async throws
 
-  /// The file published at `path` below the log, or nil.
-  func published(_ path: String) async throws -> [UInt8]?
-
-  /// The months of the history, oldest first, as `2026-11`.
-  func historyMonths() async throws -> [String]
-
-  /// At most `count` bytes of a month's history from `offset`, fewer only at its end; nil for a
-  /// month that has none.
-  func history(of month: String, from offset: Int64, count: Int) async throws -> [UInt8]?
-
-  /// The openings stored for the entries of bundle `number`, or nil.
-  func openings(ofBundle number: Int64) async throws -> [UInt8]?
-
   /// Removes partial tiles and bundles that no checkpoint of `size` or more needs, if the call
   /// before this one found them so already.
   ///
@@ -86,6 +73,22 @@ public protocol LogStore: Sendable {
   func saveSnapshot(_ bytes: [UInt8]) async throws
 
   func snapshot() async throws -> [UInt8]?
+}
+
+/// What of a log was published, and the openings beside it: all that is left of one that goes no further.
+public protocol PublishedLogFiles: Sendable {
+  /// The file published at `path` below the log, or nil.
+  func published(_ path: String) async throws -> [UInt8]?
+
+  /// The months of the history, oldest first, as `2026-11`.
+  func historyMonths() async throws -> [String]
+
+  /// At most `count` bytes of a month's history from `offset`, fewer only at its end; nil for a
+  /// month that has none.
+  func history(of month: String, from offset: Int64, count: Int) async throws -> [UInt8]?
+
+  /// The openings stored for the entries of bundle `number`, or nil.
+  func openings(ofBundle number: Int64) async throws -> [UInt8]?
 }
 
 /// What one act of publishing writes, in the order in which it becomes visible.

@@ -53,25 +53,12 @@ extension AuditLog {
     return (edge, publication)
   }
 
-  /// The published keyring; nil for a log without epochs.
+  /// A signed text that is published beside the head, by its path below the log, or nil: the keyring,
+  /// where a pruned log begins, what came before a log that a recovery began.
   ///
   /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
-  public nonisolated func publishedKeyring() async throws(AuditError) -> [UInt8]? {
-    try await store.reading { store in try await store.published(Keyring.path) }
-  }
-
-  /// The signed note of where a pruned log begins; nil for one that was not pruned.
-  ///
-  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
-  public nonisolated func publishedMinimum() async throws(AuditError) -> [UInt8]? {
-    try await store.reading { store in try await store.published(MinimumIndex.path) }
-  }
-
-  /// What a log that a recovery began says of the one before it, signed; nil for a first log.
-  ///
-  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
-  public nonisolated func publishedRecovery() async throws(AuditError) -> [UInt8]? {
-    try await store.reading { store in try await store.published(RecoveryNote.path) }
+  public nonisolated func publishedNote(_ path: String) async throws(AuditError) -> [UInt8]? {
+    try await store.reading { store in try await store.published(path) }
   }
 
   nonisolated func publishedFile(_ path: TilePath) async throws(AuditError) -> [UInt8]? {

@@ -14,6 +14,8 @@ public enum LogOrigin {
 
   /// Whether a log of this name was begun by a recovery.
   public static func isRestart(_ origin: String) -> Bool {
+    // Every tag asks: a first log's name is told by its last character.
+    guard origin.utf8.last == UInt8(ascii: "Z") else { return false }
     let parts = origin.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count > 2, parts[parts.count - 2] == "callvault", let last = parts.last,
       last.utf8.count == suffixLength

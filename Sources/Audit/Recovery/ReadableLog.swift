@@ -10,3 +10,56 @@ public protocol ReadableLog: Sendable {
 }
 
 extension AuditLog: ReadableLog {}
+
+/// A log as an auditor reads it: head, tiles, proofs, and what commitments stand for.
+///
+/// One that goes on shows what is durable; one that a recovery ended, what it published.
+public protocol AuditableLog: ReadableLog {
+  /// The log's name.
+  var origin: String { get }
+
+  /// The newest published head, made now where the log goes on; nil before the first.
+  func newestCheckpoint() async throws(AuditError) -> [UInt8]?
+
+  /// Entries that can be read.
+  func readableSize() async throws(AuditError) -> Int64
+
+  /// The log under its newest published head.
+  func view() async throws(AuditError) -> LogView
+
+  /// As ``AuditLog/proof(of:)``.
+  func proof(of index: Int64) async throws(AuditError) -> TLogProof
+
+  /// As ``AuditLog/openingStates(of:)``.
+  func openingStates(
+    of entries: [Entry]
+  ) async throws(AuditError) -> [[CommitField: OpeningState]]
+
+  /// A tile or bundle, or nil.
+  func published(_ path: TilePath) async throws(AuditError) -> [UInt8]?
+
+  /// A signed text beside the head, by its path below the log, or nil.
+  func publishedNote(_ path: String) async throws(AuditError) -> [UInt8]?
+
+  /// As ``AuditLog/historyMonths()``.
+  func historyMonths() async throws(AuditError) -> [String]
+
+  /// As ``AuditLog/history(of:from:count:)``.
+  func history(
+    of month: String, from offset: Int64, count: Int
+  ) async throws(AuditError) -> [UInt8]?
+}
+
+extension AuditLog: AuditableLog {
+  public nonisolated var origin: String { configuration.origin }
+
+  /// On request: a reader's own entry is in the head that it is given.
+  public nonisolated func newestCheckpoint() async throws(AuditError) -> [UInt8]? {
+    try await publish()
+    return await publishedCheckpoint
+  }
+
+  public nonisolated func readableSize() async throws(AuditError) -> Int64 {
+    await durableHead.size
+  }
+}

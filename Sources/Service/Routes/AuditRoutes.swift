@@ -1,4 +1,5 @@
 import Audit
+import Cryptography
 import Encoding
 import HTTP
 import Vault
@@ -13,49 +14,75 @@ struct AuditRoutes: Sendable {
 
   var routes: [Route] {
     [
-      Route("GET", "/v1/audit/checkpoint", .known(.auditRead)) { context in
+      Route("GET", "/v1/audit/logs", .known(.auditRead)) { context in try await logs(context) },
+      Route("GET", "/v1/audit/checkpoint", .known(.auditRead), query: ["log"]) { context in
         try await checkpoint(context)
       },
-      Route("GET", "/v1/audit/checkpoints", .known(.auditRead)) { context in
+      Route("GET", "/v1/audit/checkpoints", .known(.auditRead), query: ["log"]) { context in
         try await months(context)
       },
       Route(
-        "GET", "/v1/audit/checkpoints/{month}", .known(.auditRead), query: ["from"]
+        "GET", "/v1/audit/checkpoints/{month}", .known(.auditRead), query: ["from", "log"]
       ) { context in try await history(context) },
-      Route("GET", "/v1/audit/keyring", .known(.auditRead)) { context in
-        try await note(try await log.publishedKeyring(), context)
+      Route("GET", "/v1/audit/keyring", .known(.auditRead), query: ["log"]) { context in
+        try await note(Keyring.path, context)
       },
-      Route("GET", "/v1/audit/minimum", .known(.auditRead)) { context in
-        try await note(try await log.publishedMinimum(), context)
+      Route("GET", "/v1/audit/minimum", .known(.auditRead), query: ["log"]) { context in
+        try await note(MinimumIndex.path, context)
       },
-      Route("GET", "/v1/audit/recovery", .known(.auditRead)) { context in
-        try await note(try await log.publishedRecovery(), context)
+      Route("GET", "/v1/audit/recovery", .known(.auditRead), query: ["log"]) { context in
+        try await note(RecoveryNote.path, context)
       },
-      Route("GET", "/v1/audit/tile/{…}", .known(.auditRead)) { context in try await tile(context) },
-      Route("GET", "/v1/audit/proof/{index}", .known(.auditRead)) { context in
+      Route("GET", "/v1/audit/tile/{…}", .known(.auditRead), query: ["log"]) { context in
+        try await tile(context)
+      },
+      Route("GET", "/v1/audit/proof/{index}", .known(.auditRead), query: ["log"]) { context in
         try await proof(context)
       },
       Route(
         "GET", "/v1/audit/entries", .known(.auditRead),
         query: [
           "first", "action", "object", "actor", "request", "since", "until", "limit", "openings",
+          "log",
         ]
       ) { context in try await entries(context) },
     ]
   }
 
+  /// The log that goes on, and those that recoveries ended: each is checked with its own key.
+  private func logs(_ context: RequestContext) async throws {
+    try await vault.admitLogList(context.caller)
+    var rows: [JSONValue] = []
+    for number in 1...vault.logCount {
+      let log = try await vault.auditableLog(number)
+      guard let note = try await log.newestCheckpoint() else { continue }
+      let head = try Checkpoint(parsing: SignedNote(parsing: note).text)
+      var row: JSONObject = [
+        "log": .integer(number), "origin": .string(log.origin), "size": .integer(head.size),
+        "root": .string(Base64.encode(head.root.bytes)),
+        "verifier_key": .string(self.log.verifierKey.description),
+      ]
+      if let earlier = log as? EarlierLog {
+        row["verifier_key"] = .string(earlier.note.old.description)
+        row["loss"] = .string(earlier.note.loss)
+      }
+      rows.append(.object(row))
+    }
+    try await context.reply.send(200, json: ["logs": .array(rows)])
+  }
+
   private func checkpoint(_ context: RequestContext) async throws {
     try await vault.admitAuditReader(context.caller)
-    // On request: a reader's own entry is in the head that it is given.
-    try await log.publish()
-    guard let note = await log.publishedCheckpoint else { throw ProblemDetail.notFound }
+    guard let note = try await context.log(of: vault).newestCheckpoint() else {
+      throw ProblemDetail.notFound
+    }
     try await context.reply.send(
       200, type: "text/plain; charset=utf-8", body: note, isStorable: true)
   }
 
   private func months(_ context: RequestContext) async throws {
     try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
-    let months = try await log.historyMonths()
+    let months = try await context.log(of: vault).historyMonths()
     try await context.reply.send(200, json: ["months": .array(months.map { .string($0) })])
   }
 
@@ -64,16 +91,19 @@ struct AuditRoutes: Sendable {
     let offset = try context.queryInteger("from", in: 0...(1 << 53) - 1) ?? 0
     try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
     guard let month = context.variables["month"],
-      let bytes = try await log.history(of: month, from: offset, count: 1 << 20)
+      let bytes = try await context.log(of: vault).history(
+        of: month, from: offset, count: 1 << 20)
     else { throw ProblemDetail.notFound }
     try await context.reply.send(
       200, type: "application/octet-stream", body: bytes, isStorable: true)
   }
 
   /// A signed text that the log publishes beside its head, if it has one.
-  private func note(_ bytes: [UInt8]?, _ context: RequestContext) async throws {
+  private func note(_ path: String, _ context: RequestContext) async throws {
     try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
-    guard let bytes else { throw ProblemDetail.notFound }
+    guard let bytes = try await context.log(of: vault).publishedNote(path) else {
+      throw ProblemDetail.notFound
+    }
     try await context.reply.send(
       200, type: "text/plain; charset=utf-8", body: bytes, isStorable: true)
   }
@@ -81,7 +111,7 @@ struct AuditRoutes: Sendable {
   private func tile(_ context: RequestContext) async throws {
     try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
     guard let path = TilePath("tile/" + (context.variables["rest"] ?? "")),
-      let bytes = try await log.published(path)
+      let bytes = try await context.log(of: vault).published(path)
     else { throw ProblemDetail.notFound }
     try await context.reply.send(
       200, type: "application/octet-stream", body: bytes, isStorable: true)
@@ -89,8 +119,9 @@ struct AuditRoutes: Sendable {
 
   private func proof(_ context: RequestContext) async throws {
     try await vault.admitAuditReader(context.caller)
+    let log = try await context.log(of: vault)
     guard let index = context.variables["index"].flatMap(decimal),
-      index < (await log.durableHead.size)
+      index < (try await log.readableSize())
     else { throw ProblemDetail.notFound }
     let proof = try await log.proof(of: index)
     try await context.reply.send(
@@ -110,14 +141,19 @@ struct AuditRoutes: Sendable {
     filter.until = try context.queryTime("until")
     let asked = context.request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
     try await vault.admitAuditReader(context.caller, filter: asked)
+    let number = try context.logNumber
+    let log = try await vault.auditableLog(number)
     let page = try await log.entries(matching: filter, limit: Int(limit))
     var openings: [[CommitField: OpeningState]]?
     if try context.query("openings") == "true" {
       openings = try await vault.openings(
-        of: page.entries, as: context.caller, purpose: context.claimedPurpose, filter: asked)
+        of: page.entries, in: log, as: context.caller, purpose: context.claimedPurpose,
+        filter: asked)
     }
     var document = JSONObject()
-    document["size"] = .integer(await log.durableHead.size)
+    document["log"] = .integer(number ?? vault.logCount)
+    document["origin"] = .string(log.origin)
+    document["size"] = .integer(try await log.readableSize())
     document["entries"] = .array(
       page.entries.enumerated().map { place, logged in
         var members: JSONObject = [
@@ -154,5 +190,17 @@ struct AuditRoutes: Sendable {
       object[field.rawValue] = .object(members)
     }
     return object
+  }
+}
+
+extension RequestContext {
+  /// Which log is asked for: a number from 1, the oldest; nil for the one that goes on.
+  var logNumber: Int64? {
+    get throws(ProblemDetail) { try queryInteger("log", in: 1...(1 << 53) - 1) }
+  }
+
+  /// The log that is asked for; the caller was admitted.
+  func log(of vault: Vault) async throws -> any AuditableLog {
+    try await vault.auditableLog(try logNumber)
   }
 }

@@ -10,6 +10,8 @@ struct EvidenceRoutes: Sendable {
   let log: AuditLog
   /// What anchors answered, public files; nil where there is no such folder.
   var anchors: (any LogFolderReader)?
+  /// The same of the earlier log of a number.
+  var earlierAnchors: (@Sendable (Int64) -> any LogFolderReader)?
 
   /// No file that an anchor left is longer, lists of renewed stamps included.
   private static let anchorLimit = 1 << 20
@@ -19,15 +21,16 @@ struct EvidenceRoutes: Sendable {
       Route("POST", "/v1/audit/packages", .known(.auditExported), body: .object(limit: 4096)) {
         context in try await package(context)
       },
-      Route("GET", "/v1/audit/anchors", .known(.auditRead)) { context in
+      Route("GET", "/v1/audit/anchors", .known(.auditRead), query: ["log"]) { context in
         try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
-        let names = try anchorNames(below: "", depth: 0).sorted()
+        let folder = try anchorFolder(context)
+        let names = try Self.anchorNames(in: folder, below: "", depth: 0).sorted()
         try await context.reply.send(200, json: ["files": .array(names.map { .string($0) })])
       },
-      Route("GET", "/v1/audit/anchors/{…}", .known(.auditRead)) { context in
+      Route("GET", "/v1/audit/anchors/{…}", .known(.auditRead), query: ["log"]) { context in
         try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
         guard let name = context.variables["rest"], Self.isAnchorName(name),
-          let bytes = try anchors?.read(name, from: 0, count: Self.anchorLimit)
+          let bytes = try anchorFolder(context)?.read(name, from: 0, count: Self.anchorLimit)
         else { throw ProblemDetail.notFound }
         try await context.reply.send(
           200, type: "application/octet-stream", body: bytes, isStorable: true)
@@ -42,10 +45,10 @@ struct EvidenceRoutes: Sendable {
         try await context.reply.send(
           200, type: "application/yaml", body: bytes, isStorable: true)
       },
-      Route("GET", "/v1/audit/identities", .known(.auditRead), query: ["first"]) { context in
+      Route("GET", "/v1/audit/identities", .known(.auditRead), query: ["first", "log"]) { context in
         try await identities(context)
       },
-      Route("GET", "/v1/audit/openings", .known(.auditRead), query: ["first"]) { context in
+      Route("GET", "/v1/audit/openings", .known(.auditRead), query: ["first", "log"]) { context in
         try await openings(context)
       },
       Route("POST", "/v1/subjects", .known(.subjectCreated), body: .object(limit: 4096)) {
@@ -76,27 +79,38 @@ struct EvidenceRoutes: Sendable {
             "link": .string(receipt.id.description), "log_index": .integer(receipt.logIndex),
           ])
       },
-      Route("GET", "/v1/subjects/{subject}/proof", .known(.auditExported)) { context in
+      Route("GET", "/v1/subjects/{subject}/proof", .known(.auditExported), query: ["log"]) {
+        context in
         let proof = try await vault.proveSubject(
-          context.identifier("subject"), as: context.caller, purpose: context.claimedPurpose)
+          context.identifier("subject"), as: context.caller, purpose: context.claimedPurpose,
+          in: context.logNumber)
         try await context.reply.send(200, type: "application/json", body: proof.encoded())
       },
     ]
   }
 
   /// The files below a folder of `anchors/`, by path; what has no name of `anchors.md` is passed over.
-  private func anchorNames(below folder: String, depth: Int) throws -> [String] {
+  private static func anchorNames(
+    in anchors: (any LogFolderReader)?, below folder: String, depth: Int
+  ) throws -> [String] {
     guard let anchors, depth < 3 else { return [] }
     var names: [String] = []
     for item in try anchors.list(folder) ?? [] {
       let path = folder.isEmpty ? item.name : folder + "/" + item.name
       if item.isFolder {
-        names += try anchorNames(below: path, depth: depth + 1)
-      } else if Self.isAnchorName(path) {
+        names += try anchorNames(in: anchors, below: path, depth: depth + 1)
+      } else if isAnchorName(path) {
         names.append(path)
       }
     }
     return names
+  }
+
+  /// Where the anchors of the log that is asked for lie.
+  private func anchorFolder(_ context: RequestContext) throws -> (any LogFolderReader)? {
+    guard let number = try context.logNumber, number != vault.logCount else { return anchors }
+    guard number < vault.logCount else { throw ProblemDetail.notFound }
+    return earlierAnchors?(number)
   }
 
   /// Whether a path is one of `Documentation/formats/anchors.md`, 1, and so leads nowhere else.
@@ -134,12 +148,14 @@ struct EvidenceRoutes: Sendable {
     try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
     var filter = EntryFilter(indices: first..<Int64.max)
     filter.actions = actions
-    return try await log.entries(matching: filter, limit: actions == nil ? 1000 : 100)
+    return try await context.log(of: vault).entries(
+      matching: filter, limit: actions == nil ? 1000 : 100)
   }
 
   private func identities(_ context: RequestContext) async throws {
     let page = try await page(context, of: [.personCreated])
-    let found = try await vault.identities(introducedBy: page.entries, as: context.caller)
+    let found = try await vault.identities(
+      introducedBy: page.entries, in: context.log(of: vault), as: context.caller)
     var document: JSONObject = [
       "identities": .array(
         found.map { identity in
@@ -156,7 +172,7 @@ struct EvidenceRoutes: Sendable {
 
   private func openings(_ context: RequestContext) async throws {
     let page = try await page(context, of: nil)
-    let counts = try await vault.openingCounts(of: page.entries)
+    let counts = try await vault.openingCounts(of: page.entries, in: context.log(of: vault))
     var document: JSONObject = [
       "present": .integer(counts.present), "erased": .integer(counts.erased),
       "missing": .integer(counts.missing),

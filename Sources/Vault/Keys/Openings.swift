@@ -76,10 +76,10 @@ extension KeyRing: OpeningSealer {
 
   /// The month, `YYYY-MM`, at whose end an opening of this time may go.
   static func expiryMonth(of time: Timestamp) throws(VaultError) -> String {
-    let text = time.rfc3339
-    guard let year = Int(text.prefix(4)), (1970...9000).contains(year), text.utf8.count == 24 else {
+    let (year, month) = time.yearAndMonth
+    guard (1970...9000).contains(year) else {
       throw VaultError(.invalid, during: "telling when an opening expires")
     }
-    return "\(year + openingYears)" + text.dropFirst(4).prefix(3)
+    return "\(year + openingYears)-" + (month < 10 ? "0\(month)" : "\(month)")
   }
 }

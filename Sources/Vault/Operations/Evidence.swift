@@ -2,6 +2,7 @@ public import Audit
 public import Cryptography
 public import Encoding
 import Retention
+import Threading
 
 /// What an auditor takes away, and what commitments stand for.
 extension Vault {
@@ -22,6 +23,49 @@ extension Vault {
     }
     draft.outcome = .success
     return try await record(draft).position.index
+  }
+
+  /// Takes the logs that recoveries ended, so that questions about the time before are answered.
+  public func keep(_ earlier: EarlierLogs) {
+    earlierLogs.withLock { $0 = earlier }
+  }
+
+  /// How many logs there are: the one that goes on, and those before it.
+  public var logCount: Int64 { earlierLogs.withLock(\.count) + 1 }
+
+  /// A log by its number; for a caller that was admitted.
+  ///
+  /// - Parameter number: from 1, the oldest, to ``logCount``; nil for the log that goes on.
+  /// - Returns: the log, to be read.
+  /// - Throws: ``VaultError/Code/notFound``; ``VaultError/Code/tampered`` for an earlier log that is not
+  ///   what the log after it says it was.
+  public func auditableLog(_ number: Int64?) async throws(VaultError) -> any AuditableLog {
+    let earlier = earlierLogs.withLock { $0 }
+    guard let number, number != earlier.count + 1 else { return log }
+    do throws(AuditError) {
+      return try await earlier.log(number, before: log, key: log.verifierKey)
+    } catch {
+      let code: VaultError.Code =
+        switch error.code {
+        case .notFound: .notFound
+        case .unavailable: .unavailable
+        default: .tampered
+        }
+      throw VaultError(
+        code, during: "opening an earlier log",
+        detail: code == .tampered
+          ? "what is left of log \(number) is not what the log after it names" : nil, cause: error)
+    }
+  }
+
+  /// Whether the caller may learn which logs there are, and their heads.
+  ///
+  /// Only a refusal is an entry: no entry of a log is read.
+  public func admitLogList(_ caller: Caller) async throws(VaultError) {
+    var draft = draft(.auditRead, .single, by: caller)
+    try await checked(&draft) { _ throws(VaultError) in
+      try self.allow(.readAudit, caller)
+    }
   }
 
   /// Keeps the bytes of the policies in force, so that an auditor can read later what decided now.
@@ -58,17 +102,18 @@ extension Vault {
   ///
   /// - Parameters:
   ///   - entries: a page of entries; those that introduce somebody count.
+  ///   - log: whose entries they are.
   ///   - caller: was admitted to the log.
   /// - Returns: those whose name was not erased, in order of the entries.
   /// - Throws: ``VaultError/Code/tampered`` if the catalog calls somebody otherwise than the log does.
   public func identities(
-    introducedBy entries: [LoggedEntry], as caller: Caller
+    introducedBy entries: [LoggedEntry], in log: any AuditableLog, as caller: Caller
   ) async throws(VaultError) -> [IntroducedIdentity] {
     var identities: [IntroducedIdentity] = []
     let introductions = entries.map(\.entry).filter {
       $0.action == .personCreated && $0.outcome == .success
     }
-    for (entry, states) in zip(introductions, try await openingStates(of: introductions)) {
+    for (entry, states) in zip(introductions, try await openingStates(of: introductions, in: log)) {
       guard let id = entry.objects.first, case .present(let name)? = states[.name] else { continue }
       let row = try await catalog.identity(id)
       guard let row, Array(row.name.utf8) == name.value else {
@@ -87,13 +132,15 @@ extension Vault {
   ///
   /// - Parameters:
   ///   - entries: at most 100.
+  ///   - log: whose they are.
   ///   - caller: needs ``Right/readOpenings``.
   ///   - purpose: why.
   ///   - filter: what was asked for, which the entry commits to.
   /// - Returns: for each entry what there is of its commitments.
   /// - Throws: ``VaultError/Code/tampered`` if an opening is not what its entry commits to.
   public func openings(
-    of entries: [LoggedEntry], as caller: Caller, purpose: PurposeOfUse?, filter: String
+    of entries: [LoggedEntry], in log: any AuditableLog, as caller: Caller,
+    purpose: PurposeOfUse?, filter: String
   ) async throws(VaultError) -> [[CommitField: OpeningState]] {
     var draft = draft(.auditRead, .single, by: caller, purpose: purpose)
     draft.commits[.filter] = Array("openings \(filter)".utf8.prefix(1024))
@@ -102,18 +149,18 @@ extension Vault {
     }
     draft.outcome = .success
     discard(try await record(draft))
-    return try await openingStates(of: entries.map(\.entry))
+    return try await openingStates(of: entries.map(\.entry), in: log)
   }
 
   /// How many commitments of some entries have their opening; for a caller that was admitted.
   ///
-  /// - Throws: as ``openings(of:as:purpose:filter:)``.
+  /// - Throws: as ``openings(of:in:as:purpose:filter:)``.
   public func openingCounts(
-    of entries: [LoggedEntry]
+    of entries: [LoggedEntry], in log: any AuditableLog
   ) async throws(VaultError) -> OpeningCounts {
     var counts = OpeningCounts()
     let entries = entries.map(\.entry)
-    for (entry, states) in zip(entries, try await openingStates(of: entries)) {
+    for (entry, states) in zip(entries, try await openingStates(of: entries, in: log)) {
       for state in states.values { counts.count(state, of: entry) }
     }
     return counts
@@ -121,7 +168,7 @@ extension Vault {
 
   /// - Throws: ``VaultError/Code/tampered``, naming the entry, if an opening is not what it commits to.
   private func openingStates(
-    of entries: [Entry]
+    of entries: [Entry], in log: any AuditableLog
   ) async throws(VaultError) -> [[CommitField: OpeningState]] {
     do throws(AuditError) {
       return try await log.openingStates(of: entries)

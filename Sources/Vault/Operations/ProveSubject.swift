@@ -3,20 +3,21 @@ import Cryptography
 public import Encoding
 
 extension Vault {
-  /// Everything the log has about a patient, and about the calls that are linked to the patient, with
+  /// Everything a log has about a patient, and about the calls that are linked to the patient, with
   /// proofs; specified in `Documentation/formats/package.md`, 6.
   ///
-  /// The making is itself an entry about the patient, and the last one in the file.
+  /// The making is itself an entry about the patient, and the last one in the file of the log that goes on.
   ///
   /// - Parameters:
   ///   - patient: an id.
   ///   - caller: needs ``Right/proveSubject``.
   ///   - purpose: why.
-  /// - Returns: the entries with their proofs, under the newest head.
+  ///   - number: which log, as ``auditableLog(_:)`` has it.
+  /// - Returns: the entries with their proofs, under the newest head of that log.
   /// - Throws: ``VaultError/Code/tampered`` if the log's tags, the catalog's rows and the openings do
   ///   not agree: a file that proves less than it says is not made.
   public func proveSubject(
-    _ patient: Identifier, as caller: Caller, purpose: PurposeOfUse?
+    _ patient: Identifier, as caller: Caller, purpose: PurposeOfUse?, in number: Int64? = nil
   ) async throws(VaultError) -> SubjectProof {
     var draft = draft(.auditExported, .single, by: caller, purpose: purpose)
     let row = try await checked(&draft) { draft throws(VaultError) -> PatientRow in
@@ -30,26 +31,31 @@ extension Vault {
     }
     draft.outcome = .success
     discard(try await record(draft))
+    let log = try await auditableLog(number)
     var keys = [(try self.keys.subjectKey(row.subject), SubjectProof.Kind.patient)]
     for link in try await catalog.links(of: patient) {
       guard let call = try await catalog.call(link.call) else { continue }
       keys.append((try self.keys.subjectKey(call.subject), .call(link: link.id)))
     }
     do throws(AuditError) {
-      return try await collect(keys)
+      return try await collect(keys, in: log)
     } catch {
-      throw VaultError(
-        error.code == .unavailable ? .unavailable : .tampered, during: "proving a subject",
-        cause: error)
+      let code: VaultError.Code =
+        switch error.code {
+        case .notFound: .notFound
+        case .unavailable: .unavailable
+        default: .tampered
+        }
+      throw VaultError(code, during: "proving a subject", cause: error)
     }
   }
 
   /// Walks the log once: of each subject the tag that must come next is known.
   private func collect(
-    _ keys: [(key: SubjectKey, kind: SubjectProof.Kind)]
+    _ keys: [(key: SubjectKey, kind: SubjectProof.Kind)], in log: any AuditableLog
   ) async throws(AuditError) -> SubjectProof {
     let view = try await log.view()
-    let origin = log.configuration.origin
+    let origin = log.origin
     var subjects = keys.map { SubjectProof.Subject(key: $0.key, kind: $0.kind) }
     var expected: [SubjectTag: Int] = [:]
     for place in subjects.indices { expected[try subjects[place].key.tag(1, in: origin)] = place }
@@ -64,7 +70,7 @@ extension Vault {
           subjects[place].entries.append(
             SubjectProof.Found(index: entry.index, leaf: bytes, hashes: proof.hashes))
           if entry.commits[.subject] != nil, subjects[place].introduced == nil {
-            try await introduce(&subjects[place], by: entry)
+            try await introduce(&subjects[place], by: entry, in: log)
           }
           if entry.action == .subjectLinked, case .call(let link) = subjects[place].kind,
             entry.objects.contains(link)
@@ -75,6 +81,13 @@ extension Vault {
         }
       }
     }
+    if log is EarlierLog {
+      // Who came, and which calls were linked, only after that log is in the files of later ones.
+      guard subjects[0].introduced != nil else {
+        throw AuditError(.notFound, during: "looking for a subject in an earlier log")
+      }
+      subjects.removeAll { $0.kind != .patient && $0.linked == nil }
+    }
     for subject in subjects {
       guard subject.introduced != nil, subject.kind == .patient || subject.linked != nil else {
         throw AuditError(.damaged, during: "looking for the entry that introduces a subject")
@@ -84,9 +97,9 @@ extension Vault {
   }
 
   private func introduce(
-    _ subject: inout SubjectProof.Subject, by entry: Entry
+    _ subject: inout SubjectProof.Subject, by entry: Entry, in log: any AuditableLog
   ) async throws(AuditError) {
-    guard case .present(let commitment)? = try await log.openingStates(of: entry)[.subject],
+    guard case .present(let commitment)? = try await log.openingStates(of: [entry])[0][.subject],
       commitment.value == subject.key.committedValue
     else {
       throw AuditError(.notAuthentic, during: "comparing a subject's key with its commitment")

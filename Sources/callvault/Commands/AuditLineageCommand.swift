@@ -13,7 +13,9 @@ enum AuditLineageCommand {
     ],
     discussion: [
       "Each line has the entry's index, so that `audit show --first N` and proofs find it. Entries "
-        + "about the call itself are part of it; those about other recordings of the call are not."
+        + "about the call itself are part of it; those about other recordings of the call are not. Where "
+        + "a recovery began another log, the earlier ones come first and each index has its log's number "
+        + "before it."
     ]
   ) { arguments, terminal in
     let recording = try arguments.requiredOperand(0)
@@ -21,29 +23,46 @@ enum AuditLineageCommand {
       throw CommandFailure(.usage, "RECORDING must be an id: a UUID in lower case")
     }
     let client = try ServiceClient(arguments)
-    var found: [Int64: JSONObject] = [:]
+    let logs = try await ServiceLog.all(client)
+    var found = [[Int64: JSONObject]](repeating: [:], count: logs.count)
     var call: String?
-    try await EntryPages(client: client, query: [("object", recording)]).forEach { entry in
-      if let index = entry["idx"]?.integer { found[index] = entry }
-      if entry["action"]?.string == Action.recordingStored.rawValue, call == nil {
-        call = entry["objects"]?.array?.first?.string
+    for (place, log) in logs.enumerated() {
+      let pages = EntryPages(client: client, query: log.query + [("object", recording)])
+      try await pages.forEach { entry in
+        if let index = entry["idx"]?.integer { found[place][index] = entry }
+        if entry["action"]?.string == Action.recordingStored.rawValue, call == nil {
+          call = entry["objects"]?.array?.first?.string
+        }
       }
     }
-    guard !found.isEmpty else {
+    guard found.contains(where: { !$0.isEmpty }) else {
       throw CommandFailure(.notFound, "the log has no entry about this recording")
     }
     if let call {
-      try await EntryPages(client: client, query: [("object", call)]).forEach { entry in
-        if let index = entry["idx"]?.integer, isAboutCall(entry) { found[index] = entry }
+      for (place, log) in logs.enumerated() {
+        let pages = EntryPages(client: client, query: log.query + [("object", call)])
+        try await pages.forEach { entry in
+          if let index = entry["idx"]?.integer, isAboutCall(entry) { found[place][index] = entry }
+        }
       }
     }
-    let entries = found.sorted { $0.key < $1.key }
-    let lines = entries.map { "\($0.key)\t\(line($0.value))" }
+    var lines: [String] = []
+    var entries: [JSONValue] = []
+    var parts: [JSONValue] = []
+    for (log, rows) in zip(logs, found) {
+      for (index, entry) in rows.sorted(by: { $0.key < $1.key }) {
+        lines.append((logs.count > 1 ? "\(log.number)/" : "") + "\(index)\t\(line(entry))")
+        entries.append(.object(entry))
+      }
+      var part = log.document
+      part["entries"] = .integer(Int64(rows.count))
+      parts.append(.object(part))
+    }
     terminal.result(
       lines.joined(separator: "\n"),
       [
         "recording": .string(recording), "call": call.map { .string($0) } ?? .null,
-        "entries": .array(entries.map { .object($0.value) }),
+        "logs": .array(parts), "entries": .array(entries),
       ])
     return ExitCode.success.rawValue
   }

@@ -25,7 +25,8 @@ enum AuditPackageCommand {
     discussion: [
       "The package has the log from its first entry to the head, the entries of the range as one JSON "
         + "line each, proofs, policies, two reports, and programs to check it with. The making is "
-        + "itself in the log."
+        + "itself in the log. Earlier logs, which recoveries ended, lie in it under earlier/ if the range "
+        + "reaches into them, each with its own head."
     ]
   ) { arguments, terminal in
     let from = try time(arguments, "from")
@@ -38,21 +39,46 @@ enum AuditPackageCommand {
     let folder = "\(out).\(getpid()).parts"
     try makeFolder(folder)
     do {
-      _ = try await LogCopy(client: client, folder: folder + "/log").make(terminal)
-      let package = EvidencePackage(from: from, to: to, folder: folder)
-      try await package.fetch(from: client)
-      let (facts, policies) = try await package.derive()
-      try await package.fetchPolicies(policies, from: client)
-      try PackageTar.write(folder, to: out, modified: facts.time.milliseconds / 1000)
+      let logs = try await ServiceLog.all(client)
+      let newest = logs[logs.count - 1]
+      var packages = [EvidencePackage(from: from, to: to, folder: folder, log: newest)]
+      for log in logs.reversed() where log.isEarlier {
+        packages.append(
+          EvidencePackage(
+            from: from, to: to, folder: "\(folder)/earlier/\(log.number)", log: log))
+      }
+      var made: [EvidencePackage.Facts] = []
+      for package in packages {
+        try package.makeFolders(in: folder)
+        _ = try await LogCopy(client: client, folder: package.folder + "/log", log: package.log)
+          .make(terminal)
+        try await package.fetch(from: client)
+        let (facts, policies) = try await package.derive()
+        try await EvidencePackage.fetchPolicies(policies, from: client, to: folder)
+        made.append(facts)
+      }
+      // What an earlier log says counts only through the logs after it, so those between stay.
+      while made.count > 1, let last = made.last, last.range == nil {
+        try PackageTar.remove(packages[made.count - 1].folder)
+        made.removeLast()
+      }
+      if made.count == 1, logs.count > 1 { try PackageTar.remove(folder + "/earlier") }
+      guard made.contains(where: { $0.range != nil }) else {
+        throw CommandFailure(.notFound, "the log has no entry from \(from) to \(to)")
+      }
+      try EvidencePackage.addPrograms(to: folder)
+      try PackageTar.write(folder, to: out, modified: made[0].time.milliseconds / 1000)
       try PackageTar.remove(folder)
+      var document = made[0].document
+      document["file"] = .string(out)
+      document["logs"] = .array(
+        zip(packages, made).map { package, facts in
+          .object(
+            JSONObject(
+              (package.log.document.members + facts.document.members).map { ($0.key, $0.value) }))
+        })
       terminal.result(
-        "\(out): entries \(facts.range.lowerBound) to \(facts.range.upperBound) of "
-          + "\(facts.origin), under its head of \(facts.size) entries",
-        [
-          "file": .string(out), "first": .integer(facts.range.lowerBound),
-          "last": .integer(facts.range.upperBound), "size": .integer(facts.size),
-          "root": .string(facts.root),
-        ])
+        "\(out): " + made.map(\.sentence).joined(separator: "; "), document)
       return ExitCode.success.rawValue
     } catch {
       do {

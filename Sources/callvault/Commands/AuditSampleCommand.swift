@@ -13,6 +13,7 @@ enum AuditSampleCommand {
       .value("confidence", "PERCENT", "1 to 99; 95 if not given"),
       .value("tolerable", "PERCENT", "the rate of deviations that is tolerable; 5 if not given"),
       .value("seed", "TEXT", "the auditor's, best named after the period", required: true),
+      ServiceLog.option,
       .value("out", "FILE", "the list as a file that verify.py draws again", short: "o"),
     ] + Command.client,
     examples: [
@@ -24,7 +25,8 @@ enum AuditSampleCommand {
     ],
     discussion: [
       "Discovery sampling: attribute sampling with no deviation expected. The same population, seed, "
-        + "confidence and rate give the same list. See Documentation/formats/package.md, 7."
+        + "confidence and rate give the same list. Without --log it is drawn from the log that goes on. "
+        + "See Documentation/formats/package.md, 7."
     ]
   ) { arguments, terminal in
     let from = try AuditPackageCommand.time(arguments, "from")
@@ -42,11 +44,12 @@ enum AuditSampleCommand {
           + "backslash")
     }
     let client = try ServiceClient(arguments)
+    let log = try await ServiceLog.chosen(arguments, client)
     // The population ends with this head: later entries would change the draw.
-    let note = try await client.get("/v1/audit/checkpoint").body
+    let note = try await client.get("/v1/audit/checkpoint", query: log.query).body
     let size = try LogCopy.treeSize(note)
     let origin = String(decoding: note.prefix { $0 != 0x0A }, as: UTF8.self)
-    let query = [("action", action), ("since", from.rfc3339), ("until", to.rfc3339)]
+    let query = log.query + [("action", action), ("since", from.rfc3339), ("until", to.rfc3339)]
     try await EntryPages(client: client, query: query).forEach { (entry) throws in
       let index = entry["idx"]?.integer ?? 0
       let phase = entry["phase"]?.string

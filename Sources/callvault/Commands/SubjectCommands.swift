@@ -88,7 +88,9 @@ enum SubjectCommands {
     discussion: [
       "The file lists every entry that carries a tag of the patient or of a call linked to the patient, "
         + "and proves that each is in the log. Who holds it and the log knows which entries are about "
-        + "the patient, so hand it out like a record."
+        + "the patient, so hand it out like a record. Where a recovery began another log, each earlier one "
+        + "that knew of the patient has a file of its own, FILE.log-1 and so on, checked with that log's "
+        + "verifier key."
     ]
   ) { arguments, terminal in
     guard arguments.has("prove") else {
@@ -97,14 +99,35 @@ enum SubjectCommands {
     let out = try arguments.required("out")
     let client = try ServiceClient(arguments)
     let patient = try await find(try arguments.requiredOperand(0), client)
-    let bytes = try await client.get(
-      "/v1/subjects/\(patient)/proof",
-      headers: [("Purpose-Of-Use", try arguments.required("purpose"))]
-    ).body
-    let file = try OutputFile(out)
-    try file.write(bytes)
-    try file.commit()
-    terminal.result(out, ["file": .string(out), "bytes": .integer(Int64(bytes.count))])
+    let purpose = try arguments.required("purpose")
+    let logs = try await ServiceLog.all(client)
+    var document = JSONObject()
+    var parts: [JSONValue] = []
+    var lines: [String] = []
+    for log in logs {
+      let bytes: [UInt8]
+      do throws(CommandFailure) {
+        bytes = try await client.get(
+          "/v1/subjects/\(patient)/proof", query: log.query,
+          headers: [("Purpose-Of-Use", purpose)]
+        ).body
+      } catch {
+        // Nobody knew of the patient before that log ended.
+        guard error.code == .notFound, log.isEarlier else { throw error }
+        continue
+      }
+      let path = log.isEarlier ? "\(out).log-\(log.number)" : out
+      let file = try OutputFile(path)
+      try file.write(bytes)
+      try file.commit()
+      lines.append(logs.count > 1 ? "\(path)\tchecked with --key \(log.verifierKey)" : path)
+      var part = log.document
+      part["file"] = .string(path)
+      parts.append(.object(part))
+      document = ["file": .string(path), "bytes": .integer(Int64(bytes.count))]
+    }
+    document["logs"] = .array(parts)
+    terminal.result(lines.joined(separator: "\n"), document)
     return ExitCode.success.rawValue
   }
 

@@ -15,6 +15,8 @@ struct EvidencePackage {
   let to: Timestamp
   /// The folder, which has `log/` in it.
   let folder: String
+  /// Whose `log/` it is: an earlier one lies in a package as a package of its own.
+  let log: ServiceLog
 
   /// What a package is about.
   struct Facts: Sendable {
@@ -23,9 +25,34 @@ struct EvidencePackage {
     let root: String
     /// When the newest entry under the head was taken.
     let time: Timestamp
-    let range: ClosedRange<Int64>
+    /// Nil if the log has no entry of that time.
+    let range: ClosedRange<Int64>?
     let from: Timestamp
     let to: Timestamp
+
+    /// What is said to whoever made it.
+    var sentence: String {
+      (range.map { "entries \($0.lowerBound) to \($0.upperBound)" } ?? "no entries of the range")
+        + " of \(origin), under its head of \(size) entries"
+    }
+
+    var document: JSONObject {
+      var document: JSONObject = ["size": .integer(size), "root": .string(root)]
+      if let range {
+        document["first"] = .integer(range.lowerBound)
+        document["last"] = .integer(range.upperBound)
+      }
+      return document
+    }
+  }
+
+  /// Makes the folder and those above it, below `root`.
+  func makeFolders(in root: String) throws {
+    var path = root
+    for name in folder.dropFirst(root.count).split(separator: "/") {
+      path += "/" + name
+      try makeFolder(path)
+    }
   }
 
   /// Fetches what the service has beside the log.
@@ -33,23 +60,28 @@ struct EvidencePackage {
     let names = try OutputFile(folder + "/identities.jsonl")
     var next: Int64? = 0
     while let first = next {
-      let page = try await client.get("/v1/audit/identities", query: [("first", "\(first)")])
-        .object()
+      let page = try await client.get(
+        "/v1/audit/identities", query: log.query + [("first", "\(first)")]
+      )
+      .object()
       for identity in page["identities"]?.array ?? [] {
         try names.write(try identity.canonical() + [0x0A])
       }
       next = page["next"]?.integer
     }
     try names.commit()
-    let files = try await client.get("/v1/audit/anchors").object()["files"]?.array ?? []
+    let files =
+      try await client.get("/v1/audit/anchors", query: log.query).object()["files"]?.array ?? []
     for name in files.compactMap(\.string) {
-      let bytes = try await client.get("/v1/audit/anchors/\(name)").body
+      let bytes = try await client.get("/v1/audit/anchors/\(name)", query: log.query).body
       try LogCopy.write(bytes, to: "anchors/\(name)", below: folder)
     }
   }
 
   /// Fetches the policies that were in force in the range.
-  func fetchPolicies(_ hashes: Set<String>, from client: ServiceClient) async throws {
+  static func fetchPolicies(
+    _ hashes: Set<String>, from client: ServiceClient, to folder: String
+  ) async throws {
     for hash in hashes.sorted() {
       do throws(CommandFailure) {
         let bytes = try await client.get("/v1/audit/policies/\(hash)").body
@@ -64,35 +96,42 @@ struct EvidencePackage {
   /// Writes the range's entries, proofs and reports.
   ///
   /// - Returns: what the package is about, and the policies that were in force in the range.
-  /// - Throws: ``CommandFailure`` with ``ExitCode/notFound`` if no entry is in the range.
+  /// - Throws: ``CommandFailure`` if the copied log cannot be read.
   func derive() async throws -> (facts: Facts, policies: Set<String>) {
     let log = try CopiedLog(folder + "/log")
-    guard let range = try log.range(from: from, to: to) else {
-      throw CommandFailure(.notFound, "the log has no entry from \(from) to \(to)")
-    }
+    let range = try log.range(from: from, to: to)
     let facts = Facts(
       origin: log.checkpoint.origin, size: log.checkpoint.size,
       root: Base64.encode(log.checkpoint.root.bytes), time: try log.headTime(), range: range,
       from: from, to: to)
     var tally = RangeTally(names: try identityNames())
     let workbook = try ReportWorkbook(facts, at: folder)
-    let policies = try write(log, facts, tally: &tally, workbook: workbook)
+    let policies = try write(log, facts, range, tally: &tally, workbook: workbook)
     try LogCopy.write(Self.document(facts), to: "package.json", below: folder)
-    try await prove(log, range)
+    if let range { try await prove(log, range) }
     try LogCopy.write(try ReportDocument.encoded(facts, tally), to: "report.pdf", below: folder)
+    return (facts, policies)
+  }
+
+  /// What the package is checked with.
+  static func addPrograms(to folder: String) throws {
     for (name, bytes) in [
       ("VERIFY.md", unsafe InitCommand.asset(callvault_verify_md())),
       ("verify.py", unsafe InitCommand.asset(callvault_verify_py())),
       ("verify.html", unsafe InitCommand.asset(callvault_verify_html())),
     ] { try LogCopy.write(bytes, to: name, below: folder) }
-    return (facts, policies)
   }
 
   /// Goes through the log once: entries of the range to their files and the reports, and what policies
   /// were in force.
   private func write(
-    _ log: CopiedLog, _ facts: Facts, tally: inout RangeTally, workbook: consuming ReportWorkbook
+    _ log: CopiedLog, _ facts: Facts, _ range: ClosedRange<Int64>?, tally: inout RangeTally,
+    workbook: consuming ReportWorkbook
   ) throws -> Set<String> {
+    guard let range else {
+      try workbook.finish(tally)
+      return []
+    }
     try makeFolder(folder + "/entries")
     var file: OutputFile?
     var policies: Set<String> = []
@@ -100,11 +139,11 @@ struct EvidencePackage {
     var counted = tally
     var rows = workbook
     // The log's beginning says what was in force when the range began.
-    try log.forEach(0...facts.range.upperBound) { entry, bytes in
+    try log.forEach(0...range.upperBound) { entry, bytes in
       if entry.action == .policyChanged, let hash = entry.policy?.hex { inForce.append(hash) }
-      guard facts.range.contains(entry.index) else { return }
+      guard range.contains(entry.index) else { return }
       if let hash = entry.policy?.hex { policies.insert(hash) }
-      if (entry.index - facts.range.lowerBound).isMultiple(of: Self.entriesInFile) {
+      if (entry.index - range.lowerBound).isMultiple(of: Self.entriesInFile) {
         try file?.commit()
         file = try OutputFile("\(folder)/entries/\(Self.name(of: entry.index)).jsonl")
       }
@@ -135,12 +174,15 @@ struct EvidencePackage {
   }
 
   private static func document(_ facts: Facts) throws -> [UInt8] {
-    let document: JSONObject = [
-      "entries": .integer(Int64(facts.range.count)), "first": .integer(facts.range.lowerBound),
-      "from": .string(facts.from.rfc3339), "last": .integer(facts.range.upperBound),
+    var document: JSONObject = [
+      "entries": .integer(Int64(facts.range?.count ?? 0)), "from": .string(facts.from.rfc3339),
       "origin": .string(facts.origin), "root": .string(facts.root), "size": .integer(facts.size),
       "time": .string(facts.time.rfc3339), "to": .string(facts.to.rfc3339), "v": .integer(1),
     ]
+    if let range = facts.range {
+      document["first"] = .integer(range.lowerBound)
+      document["last"] = .integer(range.upperBound)
+    }
     return try JSONValue.object(document).canonical() + [0x0A]
   }
 

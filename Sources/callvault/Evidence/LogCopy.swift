@@ -5,12 +5,13 @@ import Encoding
 struct LogCopy {
   let client: ServiceClient
   let folder: String
+  let log: ServiceLog
 
   /// Copies the log as it stands; the checkpoint is written last.
   ///
   /// - Returns: how many entries the copy has, and how many files of the tree.
   func make(_ terminal: Terminal) async throws -> (size: Int64, files: Int) {
-    let note = try await client.get("/v1/audit/checkpoint").body
+    let note = try await client.get("/v1/audit/checkpoint", query: log.query).body
     let size = try Self.treeSize(note)
     try makeFolder(folder)
     // Both after the head: they may speak of more than it, and never of less.
@@ -20,7 +21,7 @@ struct LogCopy {
     let first = try minimum.map { bytes in try MinimumIndex(parsing: bytes, key: nil).index } ?? 0
     let paths = try Self.tilePaths(size: size, from: first)
     for (count, path) in paths.enumerated() {
-      let bytes = try await client.get("/v1/audit/\(path)").body
+      let bytes = try await client.get("/v1/audit/\(path)", query: log.query).body
       try Self.write(bytes, to: path, below: folder)
       if paths.count > 200, count % 100 == 99 {
         terminal.note("\(count + 1) of \(paths.count) files")
@@ -37,7 +38,7 @@ struct LogCopy {
   /// A signed text beside the head, if the log has it.
   private func published(_ name: String) async throws(CommandFailure) -> [UInt8]? {
     do {
-      return try await client.get("/v1/audit/\(name)").body
+      return try await client.get("/v1/audit/\(name)", query: log.query).body
     } catch {
       guard error.code == .notFound else { throw error }
       return nil
@@ -48,7 +49,9 @@ struct LogCopy {
   ///
   /// The log grows while it is copied: a later head would say that the copy was cut.
   private func copyHistory(through size: Int64) async throws(CommandFailure) {
-    let months = try await client.get("/v1/audit/checkpoints").object()["months"]?.array ?? []
+    let months =
+      try await client.get("/v1/audit/checkpoints", query: log.query).object()["months"]?.array
+      ?? []
     for month in months.compactMap(\.string) {
       guard month.utf8.count == 7,
         month.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) })
@@ -60,7 +63,7 @@ struct LogCopy {
       var isPast = false
       while !isPast {
         let piece = try await client.get(
-          "/v1/audit/checkpoints/\(month)", query: [("from", "\(offset)")]
+          "/v1/audit/checkpoints/\(month)", query: log.query + [("from", "\(offset)")]
         ).body
         if piece.isEmpty { break }
         offset += piece.count

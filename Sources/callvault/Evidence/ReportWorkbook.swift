@@ -11,8 +11,8 @@ struct ReportWorkbook: ~Copyable {
   init(_ facts: EvidencePackage.Facts, at folder: String) throws {
     var workbook = try Workbook(
       folder + "/report.xlsx", scratch: folder,
-      title: "Audit log of \(facts.origin), entries \(facts.range.lowerBound) to "
-        + "\(facts.range.upperBound)", created: facts.time.milliseconds / 1000)
+      title: "Audit log of \(facts.origin), " + ReportWording.range(facts),
+      created: facts.time.milliseconds / 1000)
     try workbook.addSheet("Head", widths: [28, 100])
     for (name, value) in ReportWording.head(facts) {
       try workbook.append([.text(name), .text(value)])
@@ -70,10 +70,14 @@ struct ReportWorkbook: ~Copyable {
 
 /// What both reports say of where their figures come from.
 enum ReportWording {
+  static func range(_ facts: EvidencePackage.Facts) -> String {
+    facts.range.map { "entries \($0.lowerBound) to \($0.upperBound)" } ?? "no entries of the time"
+  }
+
   static func head(_ facts: EvidencePackage.Facts) -> [(String, String)] {
     [
       ("Log", facts.origin),
-      ("Entries of the range", "\(facts.range.lowerBound) to \(facts.range.upperBound)"),
+      ("The range", range(facts)),
       ("Asked for", "\(facts.from.rfc3339) to \(facts.to.rfc3339)"),
       ("Head: entries", "\(facts.size)"), ("Head: root (base64)", facts.root),
       ("Head: newest entry", facts.time.rfc3339),

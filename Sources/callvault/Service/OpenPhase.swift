@@ -39,7 +39,10 @@ struct OpenPhase: Sendable {
     maintenance = Maintenance(vault: opened.vault, places: opened.places)
     api = CallVaultAPI(
       vault: opened.vault, auditLog: opened.log, intakes: intakes, anchoring: opened.anchoring,
-      sinks: sinks, anchors: LogFolder(opened.layout.anchors), maintenance: maintenance,
+      sinks: sinks, anchors: LogFolder(opened.layout.anchors),
+      earlierAnchors: { [layout = opened.layout] number in
+        LogFolder(layout.earlier(number).anchors)
+      }, maintenance: maintenance,
       authenticators: [
         BearerAuthenticator(vault: opened.vault), PeerAuthenticator(vault: opened.vault),
       ], metrics: metrics, log: log, seal: seal)

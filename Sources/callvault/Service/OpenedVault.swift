@@ -68,6 +68,7 @@ final class OpenedVault: Sendable {
       keyStorage: settings.keyPlaces.storage(layout, holders: [epochKeys]))
     try await vault.keepPolicies(
       [accessBytes, retentionBytes] + (consent.map { [$0.bytes] } ?? []))
+    vault.keep(try Self.earlierLogs(layout, ring: ring, on: files))
     try await Self.putRestoreOnRecord(layout, vault, on: files)
     let backup = settings.backup
     vault.keep(
@@ -142,6 +143,21 @@ final class OpenedVault: Sendable {
     guard try Directory.status(of: file, on: files) != nil else { return nil }
     let bytes = try AtomicFile.read(file, limit: 1 << 20, on: files)
     return (try ConsentPolicy(parsing: bytes, file: file), bytes)
+  }
+
+  /// What recoveries ended, for questions about the time before.
+  private static func earlierLogs(
+    _ layout: StorageLayout, ring: KeyRing, on files: LinuxFileSystem
+  ) throws -> EarlierLogs {
+    guard let count = try LogName.read(layout, on: files)?.earlier else { return EarlierLogs() }
+    guard count <= 1000 else {
+      throw CommandFailure(
+        .damaged, "\(layout.logName) counts more recoveries than there ever were")
+    }
+    let logs = try (1...count).map { number in
+      try FileEarlierLog(layout.earlier(number), on: files)
+    }
+    return EarlierLogs(count: count, sealer: ring) { logs[Int($0 - 1)] }
   }
 
   /// Records where a restored directory came from, before anything of it is served.
