@@ -60,7 +60,7 @@ enum LogKeyCommands {
 
   static let certify = Command(
     name: "keys certify",
-    summary: "sign the log's newest epoch with the root key",
+    summary: "sign the log's newest epoch, and this machine's log of attempts, with the root key",
     options: [
       .value("root-key", "FILE", "the log's root key, brought here for this", required: true)
     ],
@@ -80,6 +80,8 @@ enum LogKeyCommands {
     let root = try LogRootFile.signer(
       in: arguments.required("root-key"), for: settings.origin)
     let epoch = try LogRootFile.certify(with: root, layout)
+    // A restored machine has another key for its log of attempts.
+    try UnsealingLog.certify(with: root, layout, origin: settings.origin)
     let what =
       epoch.map { "signed epoch \($0.number), which begins at \($0.firstSize) entries" }
       ?? "the root signed the newest epoch before"

@@ -104,7 +104,7 @@ final class OpenedVault: Sendable {
     let keeper = try RootKeeper(
       StorageLayout(root: root), settings, keys: keys, passphraseFile: passphraseFile)
     try await self.init(
-      root: root, lock: lock, settings: settings, ring: keeper.open(with: keeper.custodian()))
+      root: root, lock: lock, settings: settings, ring: keeper.open())
   }
 
   /// Opens the data directory that the arguments name, while no service has it, and closes it whatever
@@ -324,9 +324,7 @@ extension CommandFailure {
     case .unauthenticated, .denied, .held: self.init(.refused, detail)
     case .conflict: self.init(.conflict, detail)
     case .invalid, .tooLarge: self.init(.usage, detail)
-    case .sealed:
-      self.init(
-        .sealed, "sealed: \(detail); mount the key volume, or name it with --keys DIR")
+    case .sealed: self.init(.sealed, "sealed: \(detail)")
     case .tampered: self.init(.damaged, detail)
     case .behindLog:
       self.init(
