@@ -221,6 +221,19 @@ def token(service):
     service.start()
     service.check(stored, audio, service.token("clinician"))
     service.stop()
+    # A drill takes place beside the data, also where that is named from here.
+    shutil.rmtree(service.backup)
+    os.makedirs(service.backup)
+    service.command("backup", service.backup)
+    drilled = subprocess.run(
+        [CALLVAULT, "restore", service.backup, "--drill", "--data", "data", "--json"], capture_output=True,
+        cwd=service.folder, timeout=60)
+    assert drilled.returncode == 0 and json.loads(drilled.stdout)["opened"] == 1, drilled
+    assert os.path.exists(json.loads(drilled.stdout)["certificate_file"]), drilled
+    elsewhere = subprocess.run(
+        [CALLVAULT, "restore", service.backup, "--drill", "--aside", "aside", "--data", "data", "--json"],
+        capture_output=True, cwd=service.folder, timeout=60)
+    assert elsewhere.returncode == 0, elsewhere
     say("under a token: wrong PIN and no token are named and change nothing; then the same")
 
 

@@ -33,9 +33,15 @@ enum LogKeyCommands {
     }
     var ring: JSONObject?
     if MachineFacts.file(layout.socket) != nil {
-      let status = try await ServiceClient(arguments, administers: true).get("/v1/keys").object()
-      lines = KeyCommands.lines(of: status) + lines
-      ring = status
+      do throws(CommandFailure) {
+        let status = try await ServiceClient(arguments, administers: true).get("/v1/keys").object()
+        lines = KeyCommands.lines(of: status) + lines
+        ring = status
+      } catch {
+        // The log's keys are known all the same.
+        guard error.code == .sealed else { throw error }
+        lines.insert("ring  unknown: the vault is sealed", at: 0)
+      }
     } else {
       lines.insert("ring  unknown: no service is running", at: 0)
     }

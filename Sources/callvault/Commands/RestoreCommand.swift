@@ -46,7 +46,7 @@ enum RestoreCommand {
     let data = try dataDirectory(arguments)
     let key = try BackupCommands.verifierKey(arguments)
     let restore = BackupRestore(
-      try MaintenanceClient.absolute(folder), to: try MaintenanceClient.absolute(data), key: key)
+      try absolute(folder), to: try absolute(data), key: key)
     let report = try await LogVerifier(key: key).verify(try restore.log())
     switch report.verdict {
     case .intact, .unanchored, .stale: break
@@ -99,16 +99,17 @@ enum RestoreCommand {
       return "have the keepers of the shares come: each gives theirs to the started service, with "
         + "callvault unseal"
     case "token": return "plug the token in, and bring its PIN's file; \(elsewhere)"
-    case "passphrase": return "bring the passphrase's file to where callvault.yaml says; \(elsewhere)"
+    case "passphrase":
+      return "bring the passphrase's file to where callvault.yaml says; \(elsewhere)"
     default:
-      return "bring the root key to \(settings.keys) (or the passphrase's file, the keepers of the "
-        + "shares, the token); \(elsewhere)"
+      return "bring the root key to \(settings.keys) (or the passphrase's file, the keepers of "
+        + "the shares, the token); \(elsewhere)"
     }
   }
 
   private static func drill(_ arguments: Arguments, _ terminal: Terminal) async throws -> Int32 {
-    let folder = try arguments.operand(0).map { try MaintenanceClient.absolute($0) }
-    let aside = try arguments.value("aside").map { try MaintenanceClient.absolute($0) }
+    let folder = try arguments.operand(0).map { try absolute($0) }
+    let aside = try arguments.value("aside").map { try absolute($0) }
     var sample: Int64 = 25
     if let text = arguments.value("sample") {
       guard let number = Int64(text), (1...100_000).contains(number) else {

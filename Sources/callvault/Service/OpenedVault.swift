@@ -75,7 +75,7 @@ final class OpenedVault: Sendable {
         secondCopy: try backup.folder.map { try FileBlobStore.ofBackup($0, on: files) },
         backupLimit: backup.limit,
         scrubInterval: backup.scrubDays.map { .seconds($0 * 86_400) }))
-    places = LocalPlaces(layout: layout, settings: settings, catalog: catalog)
+    places = try LocalPlaces(layout: layout, settings: settings, catalog: catalog)
     self.layout = layout
     self.settings = settings
     self.lock = lock
