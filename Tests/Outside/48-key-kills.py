@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""A hundred and sixty moments of a kill in rotations, ratchets, purges, backups and restores, and what every
-copy opens afterwards; `make torture` takes 2000."""
+"""A hundred and sixty moments of a kill within rotations, ratchets, backups and restores, others in stores, purges
+and starts, and what every copy opens afterwards; with the forty of ceremonies that is two hundred. `make torture`
+takes 2000."""
 import os
 import pathlib
 import sys

@@ -6,11 +6,11 @@ reads the QR codes; pdftotext the words; our own verifier the log of attempts.
 """
 import json
 import os
-import re
 import subprocess
 import sys
 import time
 
+from key_ceremony import ceremony, words_of
 from ring_keys import Ring
 from vault_service import CALLVAULT, SCRATCH, Service, say, wav
 
@@ -21,13 +21,6 @@ except ImportError:
     sys.exit(77)
 
 
-def words_of(page):
-    """The words of a page, by their numbers."""
-    text = subprocess.run(["pdftotext", "-layout", page, "-"], capture_output=True, check=True)
-    found = {int(n): w for n, w in re.findall(r"(\d+)\.\s+([a-z]{4,8})\b", text.stdout.decode())}
-    return " ".join(found[number] for number in range(1, 34))
-
-
 def code_of(page):
     """What the QR code of a page says."""
     image = page[:-4]
@@ -36,26 +29,6 @@ def code_of(page):
                           capture_output=True, check=True)
     os.unlink(image + ".png")
     return read.stdout.decode().strip()
-
-
-def ceremony(service, pages, spoil=None):
-    """Runs init with a ceremony and types every share back; returns its status and what it said."""
-    os.makedirs(pages, exist_ok=True)
-    process = subprocess.Popen(
-        [CALLVAULT, "init", "--data", service.data, "--keys", service.keys, "--ceremony", "3-of-5",
-         "--out", pages, "--json"], env=service.environment(), stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    said = b""
-    while b"Keeper 1" not in said:
-        line = process.stderr.readline()
-        assert line, said
-        said += line
-    typed = []
-    for number in range(1, 6):
-        words = words_of(os.path.join(pages, "share-%d.pdf" % number))
-        typed += (spoil(number, words) if spoil else [words])
-    out, rest = process.communicate("".join(t + "\n" for t in typed).encode(), timeout=120)
-    return process.returncode, out, (said + rest).decode()
 
 
 service = Service("shared")

@@ -298,7 +298,8 @@ import Threading
   }
 
   @Test func noBackupForTwoDaysIsAnAlarm() async throws {
-    let practice = try await Practice.new()
+    let clock = MovedClock()
+    let practice = try await Practice.new(clock: clock)
     let place = try TemporaryDirectory()
     #expect(await !practice.vault.health().isBackupOld)
     practice.vault.keep(MaintenanceSettings(backupLimit: .seconds(-1)))
@@ -307,6 +308,10 @@ import Threading
     practice.vault.keep(MaintenanceSettings())
     #expect(await practice.vault.health().alarms.isEmpty)
     #expect(await practice.vault.health().backupSeconds < 60)
+    clock.move(days: 47.9 / 24)
+    #expect(await !practice.vault.health().isBackupOld)
+    clock.move(days: 0.2 / 24)
+    #expect(await practice.vault.health().isBackupOld)
   }
 }
 

@@ -29,6 +29,9 @@ struct LogState {
       if let keyring = try optional(layout.log + "/" + Keyring.path) {
         try take("log/" + Keyring.path, try cut.keyring(keyring))
       }
+      if let recovery = try optional(layout.log + "/" + RecoveryNote.path) {
+        try take("log/" + RecoveryNote.path, recovery)
+      }
       try history(take)
       try take("log/checkpoint", cut.note)
       let piece = cut.journalPiece

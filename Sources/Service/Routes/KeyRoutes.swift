@@ -34,11 +34,14 @@ extension KeyStatus {
       "tombstones": .integer(Int64(ring.tombstones)),
       "epochs": .array(
         epochs.map { epoch in
-          .object([
+          var members: JSONObject = [
             "epoch": .integer(Int64(epoch.facts.number)),
             "kek_id": .string(epoch.facts.id.description),
             "created": .string(epoch.facts.created.rfc3339), "keys": .integer(epoch.keys),
-          ])
+            "ring_keys": .integer(Int64(epoch.ringKeys)),
+          ]
+          if let until = epoch.wrappedUntil { members["wrapped_until"] = .string(until.rfc3339) }
+          return .object(members)
         }),
       "purged": .object([
         "access_removed": .integer(purges.waiting), "keys_destroyed": .integer(purges.erased),

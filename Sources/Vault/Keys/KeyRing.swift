@@ -36,6 +36,8 @@ public final class KeyRing: Sendable {
     public let confinedFrom: UInt32
     /// All key-encryption keys that are alive, oldest first.
     public let epochs: [Epoch]
+    /// How many of the ring's own keys (index, openings by month, the log's seed) hang on each.
+    public let ringKeys: [Identifier: Int]
   }
 
   /// One key-encryption key.
@@ -211,7 +213,8 @@ public final class KeyRing: Sendable {
       tombstones: state.contents.tombstones.count, anchor: state.anchor?.id,
       confinedFrom: state.contents.confinedFrom,
       epochs: state.contents.keks.map { Epoch(id: $0.id, number: $0.epoch, created: $0.created) }
-        .sorted { $0.number < $1.number })
+        .sorted { $0.number < $1.number },
+      ringKeys: state.contents.keys.reduce(into: [:]) { $0[$1.record.kekID, default: 0] += 1 })
   }
 
   /// What is wrong with the places of ring and anchor, as last seen.

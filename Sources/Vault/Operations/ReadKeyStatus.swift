@@ -6,8 +6,12 @@ import Threading
 public struct KeyStatus: Sendable {
   public struct Epoch: Sendable {
     public let facts: KeyRing.Epoch
+    /// When the next began, and this one wrapped for the last time; nil: it is the newest.
+    public let wrappedUntil: Timestamp?
     /// Wrapped keys of calls and subjects that hang on it.
     public let keys: Int64
+    /// The ring's own keys that do.
+    public let ringKeys: Int
   }
   public let ring: KeyRing.Facts
   public let epochs: [Epoch]
@@ -57,7 +61,11 @@ extension Vault {
     let excised = try await catalog.excisedKeys()
     return KeyStatus(
       ring: facts,
-      epochs: facts.epochs.map { KeyStatus.Epoch(facts: $0, keys: counts[$0.id.bytes] ?? 0) },
+      epochs: facts.epochs.enumerated().map { place, epoch in
+        KeyStatus.Epoch(
+          facts: epoch, wrappedUntil: facts.epochs.dropFirst(place + 1).first?.created,
+          keys: counts[epoch.id.bytes] ?? 0, ringKeys: facts.ringKeys[epoch.id] ?? 0)
+      },
       purges: try await catalog.purgeCounts(), excised: excised.count,
       ratchetDue: try await ratchetDue(after: excised), unproven: unproven, troubles: keys.troubles,
       run: keyWork.withLock { $0.last }, sealed: try await catalog.sealedParts())

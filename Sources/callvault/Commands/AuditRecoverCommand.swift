@@ -33,6 +33,8 @@ enum AuditRecoverCommand {
         + "that were opened in what is lost are possibly disclosed.",
       "The new log has a new name and new verifier keys, which are printed: give them to your auditors "
         + "and witnesses, and put them into the policy file. Interrupted, it is held again.",
+      "Where the root key was shared out, its keepers come and type their shares, one after the other; they "
+        + "are not shown. A token is plugged in, with its PIN where callvault.yaml says.",
     ]
   ) { arguments, terminal in
     let reason = try arguments.required("reason")
@@ -46,11 +48,10 @@ enum AuditRecoverCommand {
     guard MachineFacts.user == settings.administrator else {
       throw CommandFailure(.refused, "only the user who ran init may hold this ceremony")
     }
-    let ring = try Unsealing.open(
-      layout, settings,
-      with: Unsealing.custodian(
-        keys: arguments.value("keys") ?? settings.keys,
-        passphraseFile: arguments.value("passphrase-file") ?? settings.passphraseFile))
+    let keeper = try RootKeeper(
+      layout, settings, keys: arguments.value("keys"),
+      passphraseFile: arguments.value("passphrase-file"))
+    let ring = try await UnsealingHere(layout, settings, keeper, terminal).ring()
     let catalog = try SQLiteCatalog(layout.catalog)
     try await LogSwitch.finish(layout, catalog: catalog)
     let clock = SystemClock()
@@ -63,6 +64,17 @@ enum AuditRecoverCommand {
     let outcome = try await ceremony.hold(
       because: reason, by: MachineFacts.user, rootFile: arguments.required("root-key"),
       anchors: heads, endsTokens: !arguments.has("keep-tokens"))
+    do {
+      let origin = outcome.note.log.name
+      try UnsealingLog.certify(
+        with: LogRootFile.signer(in: arguments.required("root-key"), for: origin), layout,
+        origin: origin)
+    } catch {
+      // The new log is the log by now, whatever comes of this.
+      terminal.note(
+        "Nobody vouches for this machine's log of attempts to unseal (\(CommandFailure.chain(error))): "
+          + "callvault keys certify")
+    }
     withExtendedLifetime(lock) {}
     tell(outcome, settings, terminal)
     return ExitCode.success.rawValue

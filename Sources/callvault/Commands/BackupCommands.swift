@@ -27,7 +27,7 @@ enum BackupCommands {
       "It is of no use without root.key or the passphrase, which are never in it.",
     ]
   ) { arguments, terminal in
-    let folder = try arguments.operand(0).map { try MaintenanceClient.absolute($0) }
+    let folder = try arguments.operand(0).map { try absolute($0) }
     var body = JSONObject()
     if let folder { body["folder"] = .string(folder) }
     let run = try await MaintenanceClient(arguments: arguments, terminal: terminal).run(

@@ -72,9 +72,16 @@ enum KeyCommands {
         + "\(status["destruction"]?.string ?? ""))"
     ]
     for epoch in status["epochs"]?.array?.compactMap({ $0.object }) ?? [] {
+      let created = epoch["created"]?.string ?? ""
+      let period =
+        epoch["wrapped_until"]?.string.map { "wrapped from \(created) to \($0)" }
+        ?? "wraps since \(created)"
+      let (keys, own) = (epoch["keys"]?.integer ?? 0, epoch["ring_keys"]?.integer ?? 0)
       lines.append(
-        "key epoch \(epoch["epoch"]?.integer ?? 0): since \(epoch["created"]?.string ?? ""), "
-          + "\(epoch["keys"]?.integer ?? 0) keys hang on it")
+        "key epoch \(epoch["epoch"]?.integer ?? 0): \(period); "
+          + (keys + own == 0
+            ? "nothing hangs on it, and the next ratchet destroys it"
+            : "\(keys) keys of calls and patients and \(own) of the ring hang on it"))
     }
     if let purged = status["purged"]?.object {
       lines.append(

@@ -33,9 +33,15 @@ enum LogKeyCommands {
     }
     var ring: JSONObject?
     if MachineFacts.file(layout.socket) != nil {
-      let status = try await ServiceClient(arguments, administers: true).get("/v1/keys").object()
-      lines = KeyCommands.lines(of: status) + lines
-      ring = status
+      do throws(CommandFailure) {
+        let status = try await ServiceClient(arguments, administers: true).get("/v1/keys").object()
+        lines = KeyCommands.lines(of: status) + lines
+        ring = status
+      } catch {
+        // The log's keys are known all the same.
+        guard error.code == .sealed else { throw error }
+        lines.insert("ring  unknown: the vault is sealed", at: 0)
+      }
     } else {
       lines.insert("ring  unknown: no service is running", at: 0)
     }
@@ -60,7 +66,7 @@ enum LogKeyCommands {
 
   static let certify = Command(
     name: "keys certify",
-    summary: "sign the log's newest epoch with the root key",
+    summary: "sign the log's newest epoch, and this machine's log of attempts, with the root key",
     options: [
       .value("root-key", "FILE", "the log's root key, brought here for this", required: true)
     ],
@@ -80,6 +86,8 @@ enum LogKeyCommands {
     let root = try LogRootFile.signer(
       in: arguments.required("root-key"), for: settings.origin)
     let epoch = try LogRootFile.certify(with: root, layout)
+    // A restored machine has another key for its log of attempts.
+    try UnsealingLog.certify(with: root, layout, origin: settings.origin)
     let what =
       epoch.map { "signed epoch \($0.number), which begins at \($0.firstSize) entries" }
       ?? "the root signed the newest epoch before"

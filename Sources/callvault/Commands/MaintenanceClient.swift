@@ -1,6 +1,5 @@
 import Drivers
 import Encoding
-import Glibc
 import Service
 import Vault
 
@@ -68,15 +67,5 @@ struct MaintenanceClient {
     case "notFound": .notFound
     default: .internal
     }
-  }
-
-  /// A folder as the service must be told it: it has another working directory.
-  static func absolute(_ path: String) throws(CommandFailure) -> String {
-    guard !path.hasPrefix("/") else { return path }
-    guard let here = unsafe getcwd(nil, 0) else {
-      throw CommandFailure(.internal, "the working directory has no name; give a path from / on")
-    }
-    defer { unsafe free(here) }
-    return unsafe String(cString: here) + "/" + path
   }
 }

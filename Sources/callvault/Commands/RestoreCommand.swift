@@ -46,7 +46,7 @@ enum RestoreCommand {
     let data = try dataDirectory(arguments)
     let key = try BackupCommands.verifierKey(arguments)
     let restore = BackupRestore(
-      try MaintenanceClient.absolute(folder), to: try MaintenanceClient.absolute(data), key: key)
+      try absolute(folder), to: try absolute(data), key: key)
     let report = try await LogVerifier(key: key).verify(try restore.log())
     switch report.verdict {
     case .intact, .unanchored, .stale: break
@@ -75,26 +75,41 @@ enum RestoreCommand {
   }
 
   private static func nextSteps(_ layout: StorageLayout, _ settings: Settings) -> [String] {
-    var steps = [
-      "bring the root key to \(settings.keys) (or the passphrase's file), where callvault.yaml "
-        + "says; correct the paths there if this is another machine"
-    ]
+    var steps = [bringRoot(layout, settings)]
     if MachineFacts.file(layout.keys + "/ring") == nil {
       steps.append(
         "the key ring is not in the backup: bring the newest copy of it, to \(layout.keys)/ring if "
           + "callvault.yaml names no place for it")
     }
     steps += [
-      "callvault doctor --data '\(layout.root)', then start the service",
+      "callvault doctor --data '\(layout.root)', then start the service; callvault unseal, if it is "
+        + "sealed",
       "if it says behind-anchor, entries were logged after this backup: callvault audit recover",
       "callvault keys certify --root-key FILE: the log's daily key is a new one",
     ]
     return steps
   }
 
+  /// How the root key comes to the restored directory; the ring says who keeps it, where there is a ring.
+  private static func bringRoot(_ layout: StorageLayout, _ settings: Settings) -> String {
+    let elsewhere = "correct the paths in callvault.yaml if this is another machine"
+    // A ring that cannot be read here is told by the start; this only says more where it can.
+    switch try? RootKeeper(layout, settings).kindName {
+    case "shares":
+      return "have the keepers of the shares come: each gives theirs to the started service, with "
+        + "callvault unseal"
+    case "token": return "plug the token in, and bring its PIN's file; \(elsewhere)"
+    case "passphrase":
+      return "bring the passphrase's file to where callvault.yaml says; \(elsewhere)"
+    default:
+      return "bring the root key to \(settings.keys) (or the passphrase's file, the keepers of "
+        + "the shares, the token); \(elsewhere)"
+    }
+  }
+
   private static func drill(_ arguments: Arguments, _ terminal: Terminal) async throws -> Int32 {
-    let folder = try arguments.operand(0).map { try MaintenanceClient.absolute($0) }
-    let aside = try arguments.value("aside").map { try MaintenanceClient.absolute($0) }
+    let folder = try arguments.operand(0).map { try absolute($0) }
+    let aside = try arguments.value("aside").map { try absolute($0) }
     var sample: Int64 = 25
     if let text = arguments.value("sample") {
       guard let number = Int64(text), (1...100_000).contains(number) else {

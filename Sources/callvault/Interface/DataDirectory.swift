@@ -16,3 +16,15 @@ func environment(_ name: String) -> String? {
   let text = unsafe String(cString: value)
   return text.isEmpty ? nil : text
 }
+
+/// A path as another process must be told it, which has another working directory.
+///
+/// - Throws: ``CommandFailure`` where the working directory has no name.
+func absolute(_ path: String) throws(CommandFailure) -> String {
+  guard !path.hasPrefix("/") else { return path }
+  guard let here = unsafe getcwd(nil, 0) else {
+    throw CommandFailure(.internal, "the working directory has no name; give a path from / on")
+  }
+  defer { unsafe free(here) }
+  return unsafe String(cString: here) + "/" + path
+}

@@ -8,6 +8,19 @@ struct LocalPlaces: MaintenancePlaces {
   let layout: StorageLayout
   let settings: Settings
   let catalog: SQLiteCatalog
+  // What lies beside the data directory, and what is told of it, must not depend on where the service was
+  // started.
+  private let root: String
+
+  /// - Throws: ``CommandFailure`` where the working directory has no name.
+  init(
+    layout: StorageLayout, settings: Settings, catalog: SQLiteCatalog
+  ) throws(CommandFailure) {
+    self.layout = layout
+    self.settings = settings
+    self.catalog = catalog
+    root = try absolute(layout.root)
+  }
 
   func target(
     _ folder: String?
@@ -24,19 +37,20 @@ struct LocalPlaces: MaintenancePlaces {
     _ folder: String?, aside: String?
   ) throws(VaultError) -> (source: any DrillSource, name: String) {
     let folder = try self.folder(folder)
-    return (try RestoredAside(folder, aside: aside ?? layout.root + ".drill"), folder)
+    let aside = try aside.map { path throws(VaultError) in try fromRoot(path) } ?? root + ".drill"
+    return (try RestoredAside(folder, aside: aside), folder)
   }
 
   func keep(certificate: [UInt8], of time: Timestamp) throws(VaultError) -> String {
     let files = LinuxFileSystem()
-    let path = "\(layout.drills)/\(time.rfc3339.prefix(19)).note"
+    let name = "\(time.rfc3339.prefix(19)).note"
     do throws(DurableError) {
       try Directory.make(layout.drills, below: layout.root, on: files)
-      try AtomicFile.write(certificate, to: path, on: files)
+      try AtomicFile.write(certificate, to: "\(layout.drills)/\(name)", on: files)
     } catch {
       throw VaultError(.unavailable, during: "keeping a drill's certificate", cause: error)
     }
-    return path
+    return "\(StorageLayout(root: root).drills)/\(name)"
   }
 
   private func folder(_ given: String?) throws(VaultError) -> String {
@@ -45,9 +59,13 @@ struct LocalPlaces: MaintenancePlaces {
         .invalid, during: "looking for the backup's folder",
         detail: "name the folder, or set `backup: { folder: … }` in callvault.yaml")
     }
+    return try fromRoot(folder)
+  }
+
+  private func fromRoot(_ folder: String) throws(VaultError) -> String {
     guard folder.hasPrefix("/") else {
       throw VaultError(
-        .invalid, during: "looking for the backup's folder", detail: "name the folder from / on")
+        .invalid, during: "looking for a folder", detail: "name the folder from / on")
     }
     return folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
   }

@@ -76,7 +76,7 @@ final class OpenedVault: Sendable {
         secondCopy: try backup.folder.map { try FileBlobStore.ofBackup($0, on: files) },
         backupLimit: backup.limit,
         scrubInterval: backup.scrubDays.map { .seconds($0 * 86_400) }))
-    places = LocalPlaces(layout: layout, settings: settings, catalog: catalog)
+    places = try LocalPlaces(layout: layout, settings: settings, catalog: catalog)
     self.layout = layout
     self.settings = settings
     self.lock = lock
@@ -105,7 +105,7 @@ final class OpenedVault: Sendable {
     let keeper = try RootKeeper(
       StorageLayout(root: root), settings, keys: keys, passphraseFile: passphraseFile)
     try await self.init(
-      root: root, lock: lock, settings: settings, ring: keeper.open(with: keeper.custodian()))
+      root: root, lock: lock, settings: settings, ring: keeper.open())
   }
 
   /// Opens the data directory that the arguments name, while no service has it, and closes it whatever
@@ -340,9 +340,7 @@ extension CommandFailure {
     case .unauthenticated, .denied, .held: self.init(.refused, detail)
     case .conflict: self.init(.conflict, detail)
     case .invalid, .tooLarge: self.init(.usage, detail)
-    case .sealed:
-      self.init(
-        .sealed, "sealed: \(detail); mount the key volume, or name it with --keys DIR")
+    case .sealed: self.init(.sealed, "sealed: \(detail)")
     case .tampered: self.init(.damaged, detail)
     case .behindLog:
       self.init(

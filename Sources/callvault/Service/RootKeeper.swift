@@ -94,6 +94,25 @@ struct RootKeeper: Sendable {
     try Unsealing.open(layout, settings, with: custodian)
   }
 
+  /// Opens the ring with the custodian that the settings name, for a command on this machine.
+  ///
+  /// - Throws: as `KeyRing.open`; the detail says where the root key was looked for.
+  func open() throws(VaultError) -> KeyRing {
+    do throws(VaultError) {
+      return try open(with: custodian())
+    } catch {
+      guard kind == .file, error.code == .sealed else { throw error }
+      let place =
+        hasPassphrase
+        ? "the passphrase is in \(passphraseFile ?? "no file of callvault.yaml"); "
+          + "--passphrase-file FILE names another"
+        : "the root key is \(keys)/root.key; --keys DIR names another folder"
+      throw VaultError(
+        .sealed, during: error.operation, detail: "\(error.detail ?? "no root key") (\(place))",
+        cause: error.cause)
+    }
+  }
+
   /// Opens the ring, if the root key can be had now.
   ///
   /// - Returns: nil where it is only not there: a volume that is not mounted, persons who have not come, a
@@ -102,7 +121,7 @@ struct RootKeeper: Sendable {
   func openIfThere() throws(VaultError) -> KeyRing? {
     if isAway { return nil }
     do throws(VaultError) {
-      return try open(with: custodian())
+      return try open()
     } catch {
       if let cause = error.cause as? TokenError,
         [.noToken, .noModule, .removed].contains(cause.code)

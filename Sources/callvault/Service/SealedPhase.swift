@@ -7,7 +7,8 @@ import Vault
 /// The life of a service while no root key is in memory.
 struct SealedPhase: Sendable {
   let api: SealedAPI
-  private let desk: SealedDesk
+  /// Takes shares.
+  let desk: SealedDesk
   /// The log of attempts.
   let attempts: AuditLog
 
