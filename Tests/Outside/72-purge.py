@@ -308,8 +308,12 @@ approve(service, plan, "--today", today(service), "--beyond-caps")
 service.hop(14 * DAY)
 approve(service, plan, "--today", today(service))
 manager, officer = people(service)
-service.command("retention", "run", plan, token=manager)
-service.command("retention", "void", plan, "--reason", "a child", token=officer)
+with subprocess.Popen([os.environ["CALLVAULT"], "retention", "run", plan, "--wait"], stdout=subprocess.PIPE,
+                      env=service.environment(manager), text=True) as waiting:
+    until(service, plan, manager, "running")
+    service.command("retention", "void", plan, "--reason", "a child", token=officer)
+    told = waiting.communicate(timeout=60)[0]
+assert told.startswith("void (withdrawn): ") and waiting.returncode == 0, told
 state = state_of(service, plan, manager)
 assert state["stage"] == "void" and state["voided"] == "withdrawn", state
 sound, certificate = verifies(service.command("retention", "certificates", plan, token=manager)["note"], key)
