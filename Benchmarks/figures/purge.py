@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 import subprocess
 import sys
+import uuid
 
 import measure
 from peers.sealers import HERE
@@ -90,16 +91,20 @@ def run(bench, section):
 
 
 def fill(path, count):
-    """A practice of `count` old calls with a recording each: rows as the service writes them."""
+    """A practice of `count` old calls with a recording each: rows as the service writes them.
+
+    Keys are named as those of the one call that is there; nobody opens them.
+    """
     database = sqlite3.connect(path, isolation_level=None)
+    wrap, = database.execute("SELECT substr(wrapped_key, 1, 18) FROM call").fetchone()
     database.execute("PRAGMA synchronous=OFF")
     database.execute("BEGIN")
     began = 1_262_304_000_000  # 2010
     for start in range(0, count, 10_000):
         rows = []
         for number in range(start, min(start + 10_000, count)):
-            call, time = secrets.token_bytes(16), began + number * 100
-            rows.append((call, call, time, time, secrets.token_bytes(16), secrets.token_bytes(95),
+            call, time = uuid.uuid4().bytes, began + number * 100
+            rows.append((call, call, time, time, uuid.uuid4().bytes, wrap + secrets.token_bytes(77),
                          secrets.token_bytes(250)))
         database.executemany(
             "INSERT INTO subject (id, wrapped_key) VALUES (?, ?)", [(r[1], r[5]) for r in rows])
@@ -112,7 +117,7 @@ def fill(path, count):
             " plaintext_length, ciphertext_length, digest, content_key, content_value, key_id,"
             " audio_condition, duration) VALUES (?, 1, ?, 1, 1, ?, ?, 960044, 960324, ?, ?, ?, ?,"
             " 'sound', 60000)",
-            [(secrets.token_bytes(16), r[0], r[2], secrets.token_hex(16), secrets.token_bytes(32),
+            [(uuid.uuid4().bytes, r[0], r[2], secrets.token_hex(16), secrets.token_bytes(32),
               r[4], secrets.token_bytes(32), r[4]) for r in rows])
     database.execute(
         "UPDATE totals SET calls = calls + ?, recordings = recordings + ?, plaintext_bytes ="

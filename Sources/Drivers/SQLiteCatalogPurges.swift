@@ -68,21 +68,24 @@ extension SQLiteCatalog {
     try await read("counting purged recordings") { connection in
       try connection.rows(
         """
-        SELECT purged, sum(max(recording_count, 1)) FROM purged_call WHERE purged >= ?
-        GROUP BY purged
+        SELECT coalesce(judged, purged) AS at, sum(max(recording_count, 1))
+        FROM purged_call INDEXED BY purged_call_by_judged
+        WHERE coalesce(judged, purged) >= ? GROUP BY at
         """, time.milliseconds
       ) { (row) throws(DatabaseError) in (try row.time(0), try row.size(1)) }
     }
   }
 
-  public func purgedWeight(ofPlan plan: Identifier) async throws(VaultError) -> Int64 {
+  public func purged(
+    ofPlan plan: Identifier
+  ) async throws(VaultError) -> (calls: Int64, weight: Int64) {
     try await read("counting a plan's purges") { connection in
       try connection.first(
         """
-        SELECT coalesce(sum(max(recording_count, 1)), 0) FROM purged_call
+        SELECT count(*), coalesce(sum(max(recording_count, 1)), 0) FROM purged_call
         WHERE plan = ? AND since IS NULL
         """, plan.bytes
-      ) { (row) throws(DatabaseError) in try row.size(0) } ?? 0
+      ) { (row) throws(DatabaseError) in (try row.size(0), try row.size(1)) } ?? (0, 0)
     }
   }
 
@@ -167,8 +170,8 @@ extension Connection {
     try run(
       """
       INSERT INTO purged_call (id, since, key_id, key_epoch, kek, purged, plan, rule, eligible,
-        started, started_offset, recordings, recording_count)
-      SELECT id, ?2, key_id, key_epoch, substr(wrapped_key, 3, 16), ?3, ?4, ?5, ?6,
+        judged, started, started_offset, recordings, recording_count)
+      SELECT id, ?2, key_id, key_epoch, substr(wrapped_key, 3, 16), ?3, ?4, ?5, ?6, ?7,
         started, started_offset,
         (SELECT json_group_array(json_object('id', hex(id), 'number', number,
           'ciphertext_bytes', ciphertext_length, 'plaintext_bytes', plaintext_length,
@@ -176,7 +179,7 @@ extension Connection {
         (SELECT count(*) FROM recording WHERE call = ?1)
       FROM call WHERE id = ?1
       """, purge.call.bytes, size, time.milliseconds, purge.plan?.bytes, purge.rule,
-      purge.eligible)
+      purge.eligible, purge.judged?.milliseconds)
   }
 
   /// Removes everything of a call whose purge is pending, and makes the purge live.

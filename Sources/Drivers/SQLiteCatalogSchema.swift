@@ -11,6 +11,7 @@ enum SQLiteCatalogSchema {
   /// Each step makes the version after its place.
   static let steps: [SQL] = [
     version1, version2, endedLinks, earlierLogs, keyEpochs, retention, sealingLibraries, quarantine,
+    judgedPurges,
   ]
 
   private static let version1: SQL = """
@@ -384,6 +385,14 @@ enum SQLiteCatalogSchema {
       is_proven INTEGER
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX excised_key_waiting ON excised_key (key_id) WHERE erased IS NULL;
+    """
+
+  /// When calls went by the time that was judged, which no step of our clock moves; NULL of rows from
+  /// before, and of purges without a plan.
+  private static let judgedPurges: SQL = """
+    ALTER TABLE purged_call ADD COLUMN judged INTEGER;
+    DROP INDEX purged_call_by_time;
+    CREATE INDEX purged_call_by_judged ON purged_call (coalesce(judged, purged), recording_count);
     """
 
   /// Brings a file to the present version in one transaction.

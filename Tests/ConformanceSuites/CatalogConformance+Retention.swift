@@ -95,7 +95,9 @@ extension CatalogConformance {
           ofCall: first.id, to: [1, 2], position: Sample.position(5))
         try await catalog.insert(
           [
-            NewPurge(call: first.id, plan: plan, rule: 2, eligible: "2026-11-28"),
+            NewPurge(
+              call: first.id, plan: plan, rule: 2, eligible: "2026-11-28",
+              judged: Timestamp(milliseconds: 50)),
             NewPurge(call: second.id, plan: plan),
           ], at: Timestamp(milliseconds: 10), since: 6)
         #expect(try await catalog.blobs(of: [first.id, second.id]) == [recording.blob])
@@ -113,9 +115,14 @@ extension CatalogConformance {
         #expect(
           try await again.purgeEvidence(ofPlan: plan, after: nil, limit: 10).count == 2)
         #expect(try await again.purged(among: [first.id, .random()]) == [first.id])
-        #expect(try await again.purgedWeight(ofPlan: plan) == 2)
-        let counted = try await again.purgedRecordings(since: Timestamp(milliseconds: 10))
-        #expect(counted.map(\.recordings) == [2])
+        #expect(try await again.purged(ofPlan: plan) == (2, 2))
+        // By the time that was judged, and by our clock where none was.
+        for (since, times) in [(10, [10, 50]), (11, [50]), (51, [])] {
+          let counted = try await again.purgedRecordings(
+            since: Timestamp(milliseconds: Int64(since)))
+          #expect(counted.map { Int($0.time.milliseconds) } == times)
+          #expect(counted.allSatisfy { $0.recordings == 1 })
+        }
         try await again.checkIntegrity()
       },
       ConformanceCase("calls come for planning in pages, each once") { open in

@@ -169,11 +169,25 @@ def main():
     assert "WAVE" in json.dumps(refused), refused
     service.command("recording", "excise", recording, "--from", str(FROM), "--to", str(TO), "--purpose",
                     "TREAT", token=clinician, expect=4)
+    # A hold keeps the call as it is, until two people release it.
+    manager = service.token("records-manager")
+    hold = service.command("hold", "set", "--matter", "Doe", "--reason", "subpoena", "--custodian", "Counsel",
+                           "--call", call, token=manager)["hold"]
+    refused = service.command("recording", "excise", recording, "--from", str(FROM), "--to", str(TO), "--purpose",
+                              "HOPERAT", token=officer, expect=5)
+    assert "hold release" in json.dumps(refused) and service.audio(recording, officer, REVIEW) == (200, audio), refused
+    for token in (manager, officer):
+        service.command("hold", "release", hold, "--reason", "agreed", token=token)
     silent = 0
     for name, (one, its, before) in calls.items():
         excised = service.command("recording", "excise", its, "--from", str(FROM), "--to", str(TO),
                                   "--purpose", "HOPERAT", token=officer)
         assert excised["generation"] == 2 and not excised["holds_card_number"], excised
+        if excised["other_recordings"]:
+            # Which of them says the number is for a person to hear.
+            assert one == call and excised["closed"] == [] and service.audio(its, clinician)[0] == 404, excised
+            service.command("incident", "close", incidents[0]["incident"], "--reason", "heard", "--purpose",
+                            "HOPERAT", token=officer)
         status, after = service.audio(its, clinician)
         assert status == 200 and len(after) == len(before), (name, status)
         changed = [i for i in range(len(after)) if after[i] != before[i]]

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Calls go by a plan that two people approved, and openssl verifies their certificates.
 
-The service is killed at random while it purges; a hold that comes a second before the run wins; a clock that is
-ten years ahead, with and without a time stamp authority that knows the true time, purges nothing and rings.
+The service is killed at random while it purges; a hold that comes a second before the run wins, and so does one that
+comes while it goes on, for all that is still there; a plan is taken back; a clock that is ten years ahead, or goes an
+hour a day too fast for a year, with and without a time stamp authority that knows the true time, purges nothing and rings.
 faketime moves the time of day and leaves the time since boot alone.
 """
 import atexit
@@ -21,7 +22,7 @@ import time
 
 REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
 sys.path.insert(0, str(REPOSITORY / "Tests/Torture"))
-from clock_steps import DAY, Dated, YEAR  # noqa: E402
+from clock_steps import DAY, Dated, HOUR, YEAR  # noqa: E402
 from outside_anchors import Authority  # noqa: E402
 from vault_service import SCRATCH, say, wav  # noqa: E402
 
@@ -223,7 +224,107 @@ for token, released in ((manager, False), (officer, True)):
 say("%d calls purged over %d kills, each with its entry; openssl verified %d certificates"
     % (CALLS, kills, len(gone) + 1))
 
-# 2. Ten years ahead, and nobody outside.
+# 2. A hold while the run goes on: each call went before it, or stays.
+def create(service, count, **more):
+    """Calls of eight years ago without a recording."""
+    worker = service.token("service", "calls:write")
+    connection, calls = service.connection(), set()
+    began = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=8 * 366)
+    for number in range(count):
+        status, _, body = service.request(
+            "POST", "/v1/calls", {"source": "bulk", "source_id": "%s %d" % (more, number),
+                                  "started": began.isoformat(timespec="seconds"), "from": "+13135550142",
+                                  "to": "+13135550100", **more}, worker, connection=connection)
+        assert status == 201, body
+        calls.add(json.loads(body)["call"])
+    connection.close()
+    return calls
+
+
+def entries(service, action):
+    """Where the successful ones are, and about what."""
+    found, first, auditor = [], 0, service.token("auditor")
+    while first is not None:
+        shown = service.command("audit", "show", "--action", action, "--limit", "100", "--first", str(first),
+                                token=auditor)
+        found += shown["entries"]
+        first = shown.get("next")
+    leaves = [(entry["index"], json.loads(entry["leaf"])) for entry in found]
+    return [(index, leaf["objects"][0]) for index, leaf in leaves if leaf.get("outcome") == "success"]
+
+
+def state_of(service, plan, token, connection=None):
+    status, _, body = service.request("GET", "/v1/retention", token=token, connection=connection)
+    assert status == 200, body
+    return next(p for p in json.loads(body)["plans"] if p["plan"] == plan)
+
+
+def until(service, plan, token, *stages):
+    deadline = time.monotonic() + 120
+    while (state := state_of(service, plan, token))["stage"] not in stages:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.1)
+    return state
+
+
+MANY = 600
+# The program goes on from the latest time that it was told.
+service.hop(5 * DAY)
+many = create(service, MANY, extension="301")
+manager, officer = people(service)
+plan = service.command("retention", "plan", "--beyond-caps", token=manager)["plan"]
+approve(service, plan, "--today", today(service), "--beyond-caps")
+service.hop(9 * DAY)
+approve(service, plan, "--today", today(service))
+manager, officer = people(service)
+service.command("retention", "run", plan, token=manager)
+# It begins at the next start: faketime holds timers up.
+service.kill()
+service.start()
+connection = service.connection()
+deadline = time.monotonic() + 60
+while not (state := state_of(service, plan, manager, connection)).get("done") and state["stage"] == "running":
+    assert time.monotonic() < deadline, state
+status, _, body = service.request(
+    "POST", "/v1/holds", {"matter": "Roe", "reason": "subpoena", "custodian": "Counsel", "kind": "legal",
+                          "scope": {"extensions": ["301"]}}, manager, connection=connection)
+assert status == 201, body
+placed = json.loads(body)["log_index"]
+state = until(service, plan, manager, "done")
+skipped = state["skipped"].get("held", 0)
+assert state["purged"] + skipped >= MANY, state
+gone = [(index, call) for index, call in entries(service, "recording.purged") if call in many]
+late = [call for index, call in gone if index > placed]
+assert len(gone) + skipped == MANY, (len(gone), state)
+assert not late, "%d calls went after the hold" % len(late)
+say("a hold placed %d calls into a run kept the other %d" % (state["purged"], skipped))
+
+# 3. Taken back while it runs: it never runs again.
+service.hop(10 * DAY)
+create(service, 20, extension="302")
+manager, officer = people(service)
+plan = service.command("retention", "plan", "--beyond-caps", token=manager)["plan"]
+approve(service, plan, "--today", today(service), "--beyond-caps")
+service.hop(14 * DAY)
+approve(service, plan, "--today", today(service))
+manager, officer = people(service)
+with subprocess.Popen([os.environ["CALLVAULT"], "retention", "run", plan, "--wait"], stdout=subprocess.PIPE,
+                      env=service.environment(manager), text=True) as waiting:
+    until(service, plan, manager, "running")
+    service.command("retention", "void", plan, "--reason", "a child", token=officer)
+    told = waiting.communicate(timeout=60)[0]
+assert told.startswith("void (withdrawn): ") and waiting.returncode == 0, told
+state = state_of(service, plan, manager)
+assert state["stage"] == "void" and state["voided"] == "withdrawn", state
+sound, certificate = verifies(service.command("retention", "certificates", plan, token=manager)["note"], key)
+assert sound and certificate["stopped"] == "withdrawn" and certificate["purged"] == state["purged"], certificate
+fails(service, "retention", "run", plan, token=manager)
+fails(service, "retention", "void", plan, "--reason", "again", token=manager)
+service.stop()
+service.set(0)
+service.start()
+
+# 4. Ten years ahead, and nobody outside.
 service.hop(10 * YEAR)
 manager, officer = people(service)
 plan = service.command("retention", "plan", token=manager)["plan"]
@@ -251,7 +352,35 @@ for created, stored in young:
     assert why["held"] is False and why["eligible"] > true, why
 service.stop()
 
-# 3. Ten years ahead, and a time stamp authority that knows better; then by its time.
+# 5. Ten years ahead, and a time stamp authority that knows better; then by its time.
+def creep(name, anchors, *more):
+    """An hour a day for a year, over restarts: by then a clock of ours is fifteen days ahead."""
+    service = make(name, anchors)
+    approve_policy(service)
+    # May go in ten days, by the true time; by ours long before the year is over.
+    began = datetime.datetime.now(datetime.timezone.utc)
+    began = began.replace(year=began.year - 7, day=min(began.day, 28)) + datetime.timedelta(days=12)
+    created, _ = service.put(wav([1, 2, 3] * 100), service.token("service", "calls:write", "recordings:write"),
+                             started=began.isoformat(timespec="seconds"))
+    planned = 0
+    for season in range(1, 4):
+        service.kill()
+        service.set(season * 122 * HOUR - 61 * HOUR)
+        service.start()
+        service.hop(season * 122 * HOUR)
+        plan = service.command("retention", "plan", token=people(service)[0])
+        planned += plan["calls"]
+        approve(service, plan["plan"], *more)
+        fails(service, "retention", "run", plan["plan"], token=people(service)[0])
+    assert planned, "the clock never came to believe that the call may go"
+    detail = rings(service)
+    why = service.command("retention", "why", created["call"], token=people(service)[0])
+    assert why["held"] is False and not entries(service, "recording.purged"), why
+    service.stop()
+    return detail
+
+
+creep("crept", "", "--today", true)
 authority = Authority(days=36000)
 anchors = """
 anchors:
@@ -275,7 +404,10 @@ try:
     for created, _ in (ancient, child):
         assert stamped.command("retention", "why", created["call"], token=people(stamped)[0])
     stamped.stop()
+    detail = creep("stamped-crept", anchors)
+    ahead = int(detail.split(" seconds")[0].split()[-1])
+    assert abs(ahead - 366 * HOUR) < 600, detail
 finally:
     authority.close()
-say("ten years ahead: nothing went, the alarm rang, the authority knew the true time to %d s"
-    % abs(ahead - 10 * YEAR))
+say("ten years ahead, and an hour a day over three restarts: nothing went, the alarm rang, the authority knew the "
+    "true time to %d s" % abs(ahead - 366 * HOUR))

@@ -1,5 +1,6 @@
 import Audit
 import Cryptography
+import Drivers
 import Encoding
 import Foundation
 import Retention
@@ -19,8 +20,10 @@ struct CardCall: Sendable {
   let sound: [UInt8]
   let otherSound: [UInt8]
 
-  /// Stores it with everything but what holds the number.
-  static func stored(in practice: Practice, transcribed: Bool = true) async throws -> CardCall {
+  /// Stores it with everything but what holds the number; `alone` is its recording the only one.
+  static func stored(
+    in practice: Practice, transcribed: Bool = true, alone: Bool = false
+  ) async throws -> CardCall {
     let system = try await practice.phoneSystem()
     var new = NewCall(
       source: "3cx", sourceID: Identifier.random().description, from: "+13135550142",
@@ -30,7 +33,9 @@ struct CardCall: Sendable {
     let call = try await practice.vault.createCall(new, as: system).call
     let (sound, otherSound) = (wave(seed: 1), wave(seed: 2))
     let recording = try await practice.store(sound, in: call, as: system).recording
-    let other = try await practice.store(otherSound, in: call, as: system).recording
+    let other =
+      alone
+      ? recording : try await practice.store(otherSound, in: call, as: system).recording
     let clinician = try await practice.caller(.clinician)
     _ = try await practice.vault.storeNote(
       "call back", of: call, as: clinician, purpose: .treatment)
@@ -72,6 +77,15 @@ struct CardCall: Sendable {
     bytes += little(16, 4) + little(1, 2) + little(1, 2) + little(8000, 4) + little(16_000, 4)
     bytes += little(2, 2) + little(16, 2) + Array("data".utf8) + little(count, 4)
     return bytes + (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ Int(seed)) | 1 }
+  }
+
+  /// A person who has heard the other recording ends the incidents.
+  func heard(in practice: Practice) async throws {
+    let officer = try await practice.caller(.privacyOfficer)
+    for incident in try await practice.catalog.openIncidents(of: call) {
+      _ = try await practice.vault.closeIncident(
+        incident.id, because: "heard", as: officer, purpose: .operations)
+    }
   }
 
   /// The sound without the span.

@@ -53,6 +53,9 @@ final class TestTimes: OutsideTimes {
     }
   }
 
+  /// The time that was told last.
+  var answered: Timestamp? { answers.withLock { $0.last?.time } }
+
   func confirmations() async throws -> [HeadConfirmation] { answers.withLock { $0 } }
 }
 
@@ -115,9 +118,9 @@ final class Forgetting: Sendable {
         copies: [DestructionPlace(kind: "live", property: "test")], software: "callvault 0.0.0"))
   }
 
-  /// The same after a stop without warning.
-  func restarted() async throws -> Forgetting {
-    try await Forgetting(after: practice.restarted(), clock, times)
+  /// The same after a stop without warning, and under another policy if one is given.
+  func restarted(under schedule: RetentionSchedule? = nil) async throws -> Forgetting {
+    try await Forgetting(after: practice.restarted(retention: schedule), clock, times)
   }
 
   var vault: Vault { practice.vault }

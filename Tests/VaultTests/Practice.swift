@@ -91,19 +91,20 @@ final class Practice: Sendable {
 
   /// The same folder after a stop without warning.
   func restarted(
-    objectsOn files: any FileSystem = LinuxFileSystem()
+    objectsOn files: any FileSystem = LinuxFileSystem(), retention: RetentionSchedule? = nil
   ) async throws -> Practice {
-    try await reopened(folder, home, objectsOn: files)
+    try await reopened(folder, home, objectsOn: files, retention: retention)
   }
 
   /// A folder of this practice, wherever it was copied, with its keys.
   func reopened(
-    _ folder: URL, _ home: KeyHome, objectsOn files: any FileSystem = LinuxFileSystem()
+    _ folder: URL, _ home: KeyHome, objectsOn files: any FileSystem = LinuxFileSystem(),
+    retention: RetentionSchedule? = nil
   ) async throws -> Practice {
     try await Practice(
       folder: folder, tenant: tenant, custodian: custodian, ring: ring,
       configuration: vault.configuration, inspector: inspector, objectsOn: files, home: home,
-      clock: clock, retention: vault.retention)
+      clock: clock, retention: retention ?? vault.retention)
   }
 
   func remove() {

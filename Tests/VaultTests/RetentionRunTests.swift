@@ -412,6 +412,11 @@ import Threading
     #expect(try RunDocument(parsing: row.document).purged == 2)
     let run = try await after.certificate(.run(plan.row.hash))
     #expect(run["purged"]?.integer == 2)
+    // What the caps count by is the time that was judged.
+    let counted = try await after.practice.catalog.purgedRecordings(
+      since: Timestamp(milliseconds: 0))
+    let judged = try #require(after.times.answered)
+    #expect(counted.contains { $0.time == judged })
     // A list that was changed is not what was approved.
     let path = after.practice.folder.path + "/plans/\(plan.row.hash.hex).plan"
     var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
@@ -420,6 +425,83 @@ import Threading
     await refuses(.tampered) {
       _ = try await after.vault.approveRetention(plan.row.hash, as: after.manager())
     }
+  }
+}
+
+/// Who takes a plan back while it runs, and a policy that changes meanwhile.
+@Suite struct StoppedRunTests {
+  /// A run that one line of two is behind.
+  private func running() async throws -> (Forgetting, KnownPlan, [RecordingReceipt]) {
+    let forgetting = try await Forgetting()
+    forgetting.anchors()
+    try await forgetting.approvePolicy()
+    let calls = [try await forgetting.call(), try await forgetting.call()]
+    let plan = try await forgetting.approvedPlan()
+    forgetting.clock.move(days: 4)
+    _ = try await forgetting.vault.runPurge(plan.row.hash, as: forgetting.manager())
+    _ = try await forgetting.vault.purge(
+      [PurgeOrder(call: calls[0].call, evidence: plan.row.hash, rule: "x", plan: plan.row.id)],
+      holds: NoHolds(), by: forgetting.practice.log.system)
+    return (forgetting, plan, calls)
+  }
+
+  private func isStopped(
+    _ forgetting: Forgetting, _ plan: KnownPlan, _ calls: [RecordingReceipt]
+  ) async throws {
+    try await forgetting.vault.keepRetention()
+    #expect(try await forgetting.stage(plan) == .void)
+    #expect(try await !forgetting.isThere(calls[0]))
+    #expect(try await forgetting.isThere(calls[1]))
+    // What went is certified, and so is that the rest did not.
+    let run = try await forgetting.certificate(.run(plan.row.hash))
+    #expect(run["purged"]?.integer == 1 && run["stopped"]?.string?.isEmpty == false)
+    #expect(run["planned"]?.object?["calls"]?.integer == 2)
+    #expect(try await forgetting.certificate(.call(calls[0].call))["plan"] != nil)
+  }
+
+  @Test(arguments: [false, true]) func aPlanIsTakenBackWhileItRuns(restarts: Bool) async throws {
+    var (forgetting, plan, calls) = try await running()
+    if restarts { forgetting = try await forgetting.restarted() }
+    let entries = try await forgetting.practice.entriesOf {
+      _ = try await forgetting.vault.voidPlan(
+        plan.row.hash, reason: "a child", as: forgetting.officer())
+    }.filter { $0.action == .retentionRun }
+    // Who stopped it, and how the run that somebody else began has ended.
+    #expect(entries.map(\.reason) == [.cancelled, .cancelled])
+    #expect(entries.map(\.outcome) == [.refused, .partial])
+    #expect(entries.map(\.phase) == [.single, restarts ? .single : .outcome])
+    try await isStopped(forgetting, plan, calls)
+    await #expect(throws: VaultError.self) {
+      _ = try await forgetting.vault.voidPlan(
+        plan.row.hash, reason: "again", as: forgetting.officer())
+    }
+  }
+
+  /// The log cannot say so, so the plan is not taken back.
+  @Test func aPlanIsTakenBackOnlyOnRecord() async throws {
+    let forgetting = try await Forgetting()
+    let old = try await forgetting.call()
+    let plan = try await forgetting.approvedPlan()
+    let officer = try await forgetting.officer()
+    forgetting.practice.store.fail(after: 0)
+    await #expect(throws: VaultError.self) {
+      _ = try await forgetting.vault.voidPlan(plan.row.hash, reason: "wrong", as: officer)
+    }
+    #expect(try await forgetting.stage(plan) == .approved)
+    #expect(try await forgetting.isThere(old))
+  }
+
+  @Test func anotherPolicyStopsARun() async throws {
+    let (forgetting, plan, calls) = try await running()
+    let longer = try Forgetting.schedule(
+      Forgetting.policy.replacing("keep: 7y", with: "keep: 9y"))
+    let after = try await forgetting.restarted(under: longer)
+    let entries = try await after.practice.entriesOf {
+      await #expect(throws: VaultError.self) { try await after.vault.keepRetention() }
+    }.filter { $0.action == .retentionRun }
+    #expect(entries.map(\.outcome) == [.refused, .partial])
+    #expect(entries.allSatisfy { $0.actor.kind == .system && $0.reason == .cancelled })
+    try await isStopped(after, plan, calls)
   }
 }
 

@@ -60,7 +60,9 @@ struct IncidentRoutes: Sendable {
       "from_ms": .integer(receipt.span.from), "to_ms": .integer(receipt.span.to),
       "destroyed_key": .string(receipt.destroyedKey.description),
       "closed": .array(receipt.closed.map { .string($0.description) }),
-      "holds_card_number": .bool(receipt.holdsCardNumber), "log_index": .integer(receipt.logIndex),
+      "holds_card_number": .bool(receipt.holdsCardNumber),
+      "other_recordings": .integer(Int64(receipt.otherRecordings)),
+      "log_index": .integer(receipt.logIndex),
     ]
     if let due = receipt.ratchetDue { document["ratchet_due"] = .string(due.rfc3339) }
     try await context.reply.send(201, json: document)

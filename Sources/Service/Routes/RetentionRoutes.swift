@@ -207,7 +207,8 @@ extension RetentionStatus.Plan {
     ]
     object["runs_from"] = graceEnd.map { .string($0.rfc3339) }
     object["done"] = done.map { .integer($0) }
-    if row.stage == .done {
+    // Also of a run that was stopped.
+    if document.ended != nil {
       object["purged"] = .integer(document.purged)
       object["skipped"] = .object(
         JSONObject(

@@ -255,6 +255,14 @@ extension Vault {
     var row = plan.row
     row.stage = procedure.stage
     row.graceSince = procedure.graceSince
+    var draft = EntryDraft(.retentionApproved, .single, by: systemActor, on: [row.id])
+    draft.outcome = .success
+    draft.policy = retention.hash
+    draft.evidence = hash
+    draft.run = row.id
+    draft.commits[.approval] = Array(
+      "grace since \(judgement.latest.rfc3339), \(judgement.source.words)".utf8)
+    discard(try await record(draft))
     try await catalog.update(row)
     return row
   }

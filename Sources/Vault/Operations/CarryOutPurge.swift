@@ -52,47 +52,52 @@ extension Vault {
   /// Asked again at each beginning, because a run that was interrupted must not go on under what has
   /// changed: where the time is not known any more, it waits.
   private func carryOut(_ row: PlanRow) async throws(VaultError) {
-    let plan = try await knownPlan(row.hash)
-    let (begun, document) = try await begin(plan)
-    guard let day = document.day.flatMap({ CivilDate($0) }) else {
-      throw VaultError(.tampered, during: "reading how a run went")
+    let begun = try await gates.withGate(.plans) { () throws(VaultError) -> BegunRun? in
+      let plan = try await self.knownPlan(row.hash)
+      // It may have been taken back since it was listed.
+      return plan.row.stage == .running ? try await self.begin(plan) : nil
     }
-    var state = PurgeRun(plan: plan.plan, row: begun, document: document, day: day)
-    state.document.purged = 0
-    state.document.skipped = [:]
+    guard var state = begun else { return }
     var waiting: [PurgeItem] = []
     // The list is read once more: what is acted on is what has the approved hash, which `knownPlan` saw.
     _ = try await readPlan(row.hash) { items throws(VaultError) in
       waiting += items
       while waiting.count >= Self.purgeBatch.upperBound {
-        try await self.purge(Array(waiting.prefix(Self.purgeBatch.upperBound)), &state)
+        state = try await self.purge(Array(waiting.prefix(Self.purgeBatch.upperBound)), state)
         waiting.removeFirst(Self.purgeBatch.upperBound)
       }
     }
-    if !waiting.isEmpty { try await purge(waiting, &state) }
+    if !waiting.isEmpty { state = try await purge(waiting, state) }
     try await finish(state)
   }
 
-  private struct PurgeRun {
-    let plan: PurgePlan
-    let row: PlanRow
-    var document: RunDocument
-    let day: CivilDate
-
-    mutating func skip(_ reason: SkipReason) {
-      document.skipped[reason.rawValue, default: 0] += 1
+  /// Purges a batch behind the gate of plans: a plan that is taken back goes no further.
+  private func purge(
+    _ items: [PurgeItem], _ run: BegunRun
+  ) async throws(VaultError) -> BegunRun {
+    try await gates.withGate(.plans) { () throws(VaultError) -> BegunRun in
+      var run = run
+      guard try await self.isRunning(run.row) else { return run }
+      try await self.purgeBehindGate(items, &run)
+      return run
     }
   }
 
+  private func isRunning(_ row: PlanRow) async throws(VaultError) -> Bool {
+    try await catalog.plan(row.hash)?.stage == .running
+  }
+
   /// Decides about lines anew, and purges those that may go.
-  private func purge(_ items: [PurgeItem], _ run: inout PurgeRun) async throws(VaultError) {
+  private func purgeBehindGate(
+    _ items: [PurgeItem], _ run: inout BegunRun
+  ) async throws(VaultError) {
     let gone = try await catalog.purged(among: items.map(\.call))
     var rest: [PurgeItem] = []
     for item in items {
       if gone.contains(item.call) {
         // By this run, before it was interrupted, or by another plan.
         let evidence = try await catalog.purgeEvidence(item.call)
-        if evidence?.plan == run.row.id { run.document.purged += 1 } else { run.skip(.gone) }
+        try run.note(evidence?.plan == run.row.id ? nil : .gone)
       } else {
         rest.append(item)
       }
@@ -103,20 +108,23 @@ extension Vault {
       var orders: [PurgeOrder] = []
       var skipped: [SkipReason] = []
       for item in rest {
-        if let reason = item.recheck(candidates[item.call], schedule: retention, day: run.day) {
+        let reason = item.recheck(
+          candidates[item.call], schedule: retention, day: run.judgement.day)
+        if let reason {
           skipped.append(reason)
           continue
         }
-        let rule = run.plan.rule(item.rule)
+        let rule = run.procedure.plan.rule(item.rule)
         orders.append(
           PurgeOrder(
             call: item.call, evidence: run.row.hash, rule: rule?.label ?? "", plan: run.row.id,
-            ruleNumber: item.rule, eligible: item.eligible.description))
+            ruleNumber: item.rule, eligible: item.eligible.description,
+            judged: run.judgement.latest))
       }
       do throws(VaultError) {
         if !orders.isEmpty { _ = try await purge(orders, holds: NoHolds(), by: systemActor) }
-        run.document.purged += Int64(orders.count)
-        for reason in skipped { run.skip(reason) }
+        for _ in orders { try run.note(nil) }
+        for reason in skipped { try run.note(reason) }
         rest = []
       } catch {
         if error.code == .conflict, try isRingFull(for: orders.count) {
@@ -127,7 +135,7 @@ extension Vault {
         guard attempt < 2, error.code == .held || error.code == .notFound else { throw error }
       }
     }
-    let done = run.document.purged + run.document.skipped.values.reduce(0, +)
+    let done = Int64(run.procedure.plan.totals.calls - run.procedure.remaining)
     retentionWork.withLock { $0.done = done }
   }
 
@@ -158,39 +166,36 @@ extension Vault {
     return found
   }
 
-  /// Says that a run is done, and keeps a head that covers all of it for the certificates.
-  ///
-  /// A crash before the last step does it again: another entry, and nothing else.
-  private func finish(_ run: PurgeRun) async throws(VaultError) {
-    var document = run.document
-    let handled = document.purged + document.skipped.values.reduce(0, +)
-    guard handled == Int64(run.plan.totals.calls) else {
-      throw VaultError(.tampered, during: "ending a run", detail: "lines of the plan are missing")
+  /// Ends a run whose lines are all done with, if nobody took the plan back.
+  private func finish(_ run: BegunRun) async throws(VaultError) {
+    try await gates.withGate(.plans) { () throws(VaultError) in
+      guard try await self.isRunning(run.row) else { return }
+      var (procedure, document) = (run.procedure, run.document)
+      do throws(RetentionError) {
+        try procedure.finish()
+      } catch {
+        throw VaultError(
+          .tampered, during: "ending a run", detail: "lines of the plan are missing",
+          cause: error)
+      }
+      document.purged = Int64(procedure.purged)
+      document.skipped = [:]
+      for (reason, count) in procedure.skipped { document.skipped[reason.rawValue] = Int64(count) }
+      try await self.end(
+        run.row, document, as: procedure.stage, procedure.skipped.isEmpty ? .success : .partial)
     }
-    var outcome: EntryDraft
-    let announced = retentionWork.withLock { $0.intent }
-    let code: OutcomeCode = document.skipped.isEmpty ? .success : .partial
-    if let announced, announced.plan == run.row.id {
-      outcome = announced.draft.closing(code)
-    } else {
-      outcome = EntryDraft(.retentionRun, .single, by: systemActor, on: [run.row.id])
-      outcome.outcome = code
-      outcome.flags = [.recovered]
-      outcome.evidence = run.row.hash
-      outcome.run = run.row.id
-      outcome.policy = retention.hash
+  }
+}
+
+extension BegunRun {
+  /// Notes that a line is purged, or why it is not.
+  fileprivate mutating func note(_ skipped: SkipReason?) throws(VaultError) {
+    do throws(RetentionError) {
+      if let skipped { try procedure.noteSkipped(skipped) } else { try procedure.notePurged() }
+    } catch {
+      throw VaultError(
+        .tampered, during: "carrying a run out", detail: "the plan has more lines than it says",
+        cause: error)
     }
-    outcome.commits[.rule] = Array(
-      "purged \(document.purged) of \(run.plan.totals.calls) calls".utf8)
-    let position = try await record(outcome).position
-    retentionWork.withLock { $0.intent = nil }
-    document.ended = now
-    document.endIndex = position.index
-    document.checkpoint = String(decoding: await log.durableHead.note, as: UTF8.self)
-    var row = run.row
-    row.stage = .done
-    row.document = document.encoded
-    try await catalog.update(row)
-    try await catalog.advance(to: position)
   }
 }

@@ -17,7 +17,8 @@ extension Vault {
   ///   - name: a call's id, or a plan's hash.
   ///   - caller: needs ``Right/planRetention``.
   /// - Returns: a signed note: its text is the statement whose last line is the certificate's JSON.
-  /// - Throws: ``VaultError/Code/notFound`` for a call that was not purged, and a plan that is not done.
+  /// - Throws: ``VaultError/Code/notFound`` for a call that was not purged, and a plan whose run has not
+  ///   ended.
   public func certificate(
     _ name: CertificateName, as caller: Caller
   ) async throws(VaultError) -> [UInt8] {
@@ -62,10 +63,12 @@ extension Vault {
       if let id = row.plan { plan = try await catalog.plan(id: id) }
       return try await contents(of: row, plan)
     case .run(let hash):
-      guard let plan = try await catalog.plan(hash), plan.stage == .done else {
+      guard let plan = try await catalog.plan(hash), plan.stage.isFinal,
+        try RunDocument(parsing: plan.document).ended != nil
+      else {
         throw VaultError(
           .notFound, during: "finding a certificate",
-          detail: "a run has its certificate when it is done")
+          detail: "a run has its certificate when it has ended")
       }
       return try await contents(of: plan)
     }
@@ -152,6 +155,8 @@ extension Vault {
     object["t0"] = .object(t0)
     object["t1"] = .object(["keys_destroyed": .integer(erased), "proven": .integer(proven)])
     object["method"] = .string(Self.destructionMethod)
+    // Taken back while it ran: the rest of its calls is still there.
+    object["stopped"] = document.voided.map { .string($0) }
     object["caps"] = document.capsVerdict.map { .string($0) }
     try await put(plan, into: &object)
     object["type"] = "callvault/destruction-run/v1"

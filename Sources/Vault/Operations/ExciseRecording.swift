@@ -21,6 +21,11 @@ public struct ExcisionReceipt: Sendable, Equatable {
   public let closed: [Identifier]
   /// Whether a transcript of the call still holds a card number, so that it stays in quarantine.
   public let holdsCardNumber: Bool
+  /// Recordings of the call that are as they were.
+  ///
+  /// Spans are times of the call, and which of several recordings says the number is for a person to
+  /// hear: incidents do not end by themselves then.
+  public let otherRecordings: Int
   public let logIndex: Int64
 }
 
@@ -45,8 +50,9 @@ extension Vault {
   ///   - purpose: required.
   /// - Returns: what is there now.
   /// - Throws: ``VaultError/Code/invalid`` for a span beyond the recording, sound that is packed so that no
-  ///   span of it can be silenced, and a call of more parts than an entry names;
-  ///   ``VaultError/Code/unavailable`` where a place of the key ring is out of reach.
+  ///   span of it can be silenced, and a call of more parts than an entry names; ``VaultError/Code/held``
+  ///   where a hold keeps the call; ``VaultError/Code/unavailable`` where holds cannot be read, or a place
+  ///   of the key ring is out of reach.
   public func excise(
     _ span: TimeSpan, from recording: Identifier, as caller: Caller, purpose: PurposeOfUse?
   ) async throws(VaultError) -> ExcisionReceipt {
@@ -57,6 +63,7 @@ extension Vault {
         throw VaultError(.invalid, during: "excising a span", detail: "the span is empty")
       }
       let call = try await self.visibleRecording(recording, caller, &draft).call
+      try await self.checkIsFree(call.id)
       guard try self.keys.settle() else {
         throw VaultError(
           .unavailable, during: "excising a span",
@@ -120,9 +127,29 @@ extension Vault {
       upkeepFailures.withLock { [error] in $0[.keys] = error }
     }
     let closed =
-      holdsCardNumber
+      holdsCardNumber || receipt.otherRecordings > 0
       ? [] : try await closeIncidents(.cardData, of: call, because: "the span was excised")
     return receipt.with(closed: closed, ratchetDue: try await ratchetDue())
+  }
+
+  /// Refuses to change what a hold keeps: it may be evidence as it is.
+  private func checkIsFree(_ call: Identifier) async throws(VaultError) {
+    let held: Identifier?
+    do {
+      held = try await holds.heldCall(among: [call])
+    } catch {
+      throw VaultError(
+        .unavailable, during: "asking for holds",
+        detail: "holds cannot be read, so nothing is excised", cause: error)
+    }
+    if held != nil {
+      throw VaultError(
+        .held, during: "excising a span",
+        detail: "a hold keeps this call as it is. Leave it in quarantine, where only reviewers "
+          + "open it; when its lawyers agree, two people release the hold (callvault hold release), "
+          + "then excise",
+        existing: call)
+    }
   }
 
   /// Rows pending → outcome durable → the new in the place of the old.
@@ -139,7 +166,12 @@ extension Vault {
       oldKeyEpoch: call.keyEpoch, keyID: resealing.key.id,
       wrappedKey: resealing.key.wrapped.encoded, keyEpoch: resealing.key.epoch,
       details: details, detailsGeneration: call.detailsGeneration + 1)
-    try await catalog.insert(row, parts: resealing.parts, since: await logSize)
+    let parts = resealing.parts
+    // No hold is placed between the last look at holds and the rows that say that the excision has begun.
+    try await gates.withGate(.holds) { () throws(VaultError) in
+      try await self.checkIsFree(call.id)
+      try await self.catalog.insert(row, parts: parts, since: await self.logSize)
+    }
     var outcome = intent.closing(.success)
     outcome.digest = part.digest
     outcome.length = part.ciphertextLength
@@ -152,7 +184,8 @@ extension Vault {
       ExcisionReceipt(
         call: call.id, recording: recording, generation: part.generation, digest: part.digest,
         span: span, destroyedKey: call.keyID, ratchetDue: nil, closed: [],
-        holdsCardNumber: resealing.holdsCardNumber, logIndex: position.index),
+        holdsCardNumber: resealing.holdsCardNumber,
+        otherRecordings: parts.count(where: \.isRecording) - 1, logIndex: position.index),
       resealing.holdsCardNumber
     )
   }
@@ -197,6 +230,6 @@ extension ExcisionReceipt {
     ExcisionReceipt(
       call: call, recording: recording, generation: generation, digest: digest, span: span,
       destroyedKey: destroyedKey, ratchetDue: ratchetDue, closed: closed,
-      holdsCardNumber: holdsCardNumber, logIndex: logIndex)
+      holdsCardNumber: holdsCardNumber, otherRecordings: otherRecordings, logIndex: logIndex)
   }
 }

@@ -14,10 +14,12 @@ public struct PurgeOrder: Sendable {
   public let plan: Identifier?
   public let ruleNumber: Int
   public let eligible: String
+  /// The time that was judged for the run, which the caps count by; nil: our clock's.
+  public let judged: Timestamp?
 
   public init(
     call: Identifier, evidence: SHA256Digest?, rule: String, plan: Identifier? = nil,
-    ruleNumber: Int = 0, eligible: String = ""
+    ruleNumber: Int = 0, eligible: String = "", judged: Timestamp? = nil
   ) {
     self.call = call
     self.evidence = evidence
@@ -25,6 +27,7 @@ public struct PurgeOrder: Sendable {
     self.plan = plan
     self.ruleNumber = ruleNumber
     self.eligible = eligible
+    self.judged = judged
   }
 }
 
@@ -99,7 +102,9 @@ extension Vault {
       try await self.checked(&first) { _ throws(VaultError) in
         try await self.catalog.insert(
           orders.map {
-            NewPurge(call: $0.call, plan: $0.plan, rule: $0.ruleNumber, eligible: $0.eligible)
+            NewPurge(
+              call: $0.call, plan: $0.plan, rule: $0.ruleNumber, eligible: $0.eligible,
+              judged: $0.judged)
           }, at: now, since: await self.logSize)
       }
       return begun

@@ -201,8 +201,9 @@ private struct Silence: Sendable {
     } catch {
       throw VaultError(
         .invalid, during: "excising a span", because: .unsupported,
-        detail: "only WAVE with PCM, floating point, A-law or \u{B5}-law can be silenced; this "
-          + "recording stays in quarantine as it is", cause: error)
+        detail: "only WAVE with PCM, floating point, A-law or \u{B5}-law can be silenced. This "
+          + "recording stays as it is: leave its incident open, so that only reviewers reach it, and "
+          + "have the phone system record WAVE", cause: error)
     }
     range = layout.bytes(from: span.from, to: span.to)
     byte = layout.silence

@@ -20,8 +20,8 @@ extension Vault {
     let start = draft(.retentionRun, .intent, by: caller)
     return try await gates.withGate(.plans) { () throws(VaultError) -> PlanRow in
       var draft = start
-      let (begun, document) = try await self.checked(&draft) {
-        draft throws(VaultError) -> (PlanRow, RunDocument) in
+      let begun = try await self.checked(&draft) {
+        draft throws(VaultError) -> BegunRun in
         try self.allow(.runRetention, caller)
         let plan = try await self.knownPlan(hash)
         draft.objects = [plan.row.id]
@@ -29,18 +29,17 @@ extension Vault {
           throw VaultError(
             .conflict, during: "beginning a run", detail: "the plan is \(plan.row.stage.rawValue)")
         }
-        var (row, document) = try await self.begin(plan)
-        document.runner = caller.actor.id
-        document.began = self.now
-        row.document = document.encoded
-        return (row, document)
+        var begun = try await self.begin(plan)
+        begun.document.runner = caller.actor.id
+        begun.document.began = self.now
+        return begun
       }
       draft.evidence = hash
-      draft.run = begun.id
+      draft.run = begun.row.id
       draft.policy = self.retention.hash
       let announced = draft
       return try await self.fulfil(announced) { receipt throws(VaultError) -> PlanRow in
-        var (row, document) = (begun, document)
+        var (row, document) = (begun.row, begun.document)
         document.runIndex = receipt.position.index
         self.discard(receipt)
         row.document = document.encoded
@@ -56,13 +55,13 @@ extension Vault {
 
   /// Asks everything that must be so before a line goes.
   ///
-  /// - Returns: the plan as running, and what the run goes by.
-  func begin(_ plan: KnownPlan) async throws(VaultError) -> (PlanRow, RunDocument) {
+  /// A plan of another policy is given up here: an entry, then the row.
+  func begin(_ plan: KnownPlan) async throws(VaultError) -> BegunRun {
     let register = try await holds.register()
     var document = try RunDocument(parsing: plan.row.document)
     let judgement = try await judge(plan)
     // What is purged already is counted among what was purged.
-    let gone = try await catalog.purgedWeight(ofPlan: plan.row.id)
+    let gone = try await catalog.purged(ofPlan: plan.row.id).weight
     let caps = try await capsVerdict(
       planned: max(0, plan.plan.totals.weight - Int(clamping: gone)), at: judgement.earliest)
     var procedure = try procedure(of: plan)
@@ -71,11 +70,10 @@ extension Vault {
         judgement, standing: await standing(), schedule: retention, caps: caps)
     } catch {
       if procedure.stage == .void {
-        var row = plan.row
-        row.stage = .void
-        document.voided = error.detail
-        row.document = document.encoded
-        try await catalog.update(row)
+        var draft = EntryDraft(.retentionRun, .single, by: systemActor, on: [plan.row.id])
+        draft.policy = retention.hash
+        draft.commits[.reason] = Array(error.detail.utf8)
+        _ = try await giveUp(plan.row, because: error.detail, draft)
       }
       throw VaultError(retention: error, during: "beginning a run")
     }
@@ -95,7 +93,7 @@ extension Vault {
     document.policy = plan.plan.head.policy.hex
     document.policyVersion = plan.plan.head.policyVersion
     document.rules = plan.plan.head.rules.map(RunDocument.Rule.init)
-    return (row, document)
+    return BegunRun(row: row, document: document, procedure: procedure, judgement: judgement)
   }
 
   private func standing() async throws(RetentionError) -> PolicyStanding {
@@ -106,14 +104,14 @@ extension Vault {
     }
   }
 
-  /// Gives a plan up; nothing of it has gone.
+  /// Takes a plan back, also one that runs: nothing more of it goes, and what has gone is certified.
   ///
   /// - Parameters:
   ///   - hash: the plan's.
   ///   - reason: the entry commits to it.
   ///   - caller: needs ``Right/runRetention`` or ``Right/approveRetention``.
   /// - Returns: the index of the entry.
-  /// - Throws: ``VaultError/Code/conflict`` if it runs, is done, or was given up.
+  /// - Throws: ``VaultError/Code/conflict`` if it is done or was given up.
   public func voidPlan(
     _ hash: SHA256Digest, reason: String, as caller: Caller
   ) async throws(VaultError) -> Int64 {
@@ -122,7 +120,7 @@ extension Vault {
     let first = start
     return try await gates.withGate(.plans) { () throws(VaultError) -> Int64 in
       var draft = first
-      var row = try await self.checked(&draft) { draft throws(VaultError) -> PlanRow in
+      let row = try await self.checked(&draft) { draft throws(VaultError) -> PlanRow in
         do throws(VaultError) {
           try self.allow(.runRetention, caller)
         } catch {
@@ -132,24 +130,92 @@ extension Vault {
           throw VaultError(.notFound, during: "finding a plan")
         }
         draft.objects = [row.id]
-        guard row.stage != .running, !row.stage.isFinal else {
+        guard !row.stage.isFinal else {
           throw VaultError(
             .conflict, during: "giving a plan up", detail: "the plan is \(row.stage.rawValue)")
         }
         return row
       }
-      var document = try RunDocument(parsing: row.document)
-      document.voided = "withdrawn"
-      row.stage = .void
-      row.document = document.encoded
-      // What narrows takes effect before its entry.
-      try await self.catalog.update(row)
-      draft.evidence = hash
-      draft.outcome = .refused
-      draft.reason = .cancelled
-      return try await self.record(draft).position.index
+      return try await self.giveUp(row, because: "withdrawn", draft)
     }
   }
+
+  /// Says that a plan is given up, and gives it up; behind the gate of plans.
+  ///
+  /// A crash in between leaves the plan as it was, with an entry of an attempt that nobody was told had
+  /// succeeded.
+  ///
+  /// - Parameters:
+  ///   - row: not final.
+  ///   - reason: what people are shown.
+  ///   - start: in whose name.
+  /// - Returns: the index of the entry.
+  /// - Throws: ``VaultError/Code/unavailable`` if the log cannot take it; nothing is given up then.
+  private func giveUp(
+    _ row: PlanRow, because reason: String, _ start: EntryDraft
+  ) async throws(VaultError) -> Int64 {
+    var draft = start
+    draft.evidence = row.hash
+    draft.run = row.id
+    draft.outcome = .refused
+    draft.reason = .cancelled
+    let index = try await record(draft).position.index
+    var document = try RunDocument(parsing: row.document)
+    document.voided = reason
+    guard row.stage == .running else {
+      var row = row
+      row.stage = .void
+      row.document = document.encoded
+      try await catalog.update(row)
+      return index
+    }
+    document.purged = try await catalog.purged(ofPlan: row.id).calls
+    try await end(row, document, as: .void, .partial, because: .cancelled)
+    return index
+  }
+
+  /// Says that a run has ended, and keeps a head that covers all of it for the certificates.
+  ///
+  /// A crash before the last step does it again: another entry, and nothing else.
+  func end(
+    _ row: PlanRow, _ document: RunDocument, as stage: PurgeProcedure.Stage,
+    _ outcome: OutcomeCode, because reason: Reason? = nil
+  ) async throws(VaultError) {
+    var draft: EntryDraft
+    let announced = retentionWork.withLock { $0.intent }
+    if let announced, announced.plan == row.id {
+      draft = announced.draft.closing(outcome, because: reason)
+    } else {
+      draft = EntryDraft(.retentionRun, .single, by: systemActor, on: [row.id])
+      draft.outcome = outcome
+      draft.reason = reason
+      draft.flags = [.recovered]
+      draft.evidence = row.hash
+      draft.run = row.id
+      draft.policy = retention.hash
+    }
+    draft.commits[.rule] = Array("purged \(document.purged) of \(row.calls) calls".utf8)
+    let position = try await record(draft).position
+    retentionWork.withLock { $0.intent = nil }
+    var (row, document) = (row, document)
+    document.ended = now
+    document.endIndex = position.index
+    document.checkpoint = String(decoding: await log.durableHead.note, as: UTF8.self)
+    row.stage = stage
+    row.document = document.encoded
+    try await catalog.update(row)
+    try await catalog.advance(to: position)
+  }
+}
+
+/// A run of which everything was asked that must be so.
+struct BegunRun: Sendable {
+  /// With the stage that it has now, and not yet this document.
+  var row: PlanRow
+  /// What it goes by.
+  var document: RunDocument
+  var procedure: PurgeProcedure
+  let judgement: Judgement
 }
 
 extension Judgement.Source {

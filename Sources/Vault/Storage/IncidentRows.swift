@@ -101,6 +101,9 @@ public struct ResealedPart: Sendable, Equatable {
     /// A transcript's, a note's or a consent's bytes.
     case text([UInt8])
   }
+  var isRecording: Bool {
+    if case .object = content { true } else { false }
+  }
   /// Of the recording or text.
   public let id: Identifier
   public let generation: Int

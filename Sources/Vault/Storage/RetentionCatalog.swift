@@ -128,13 +128,14 @@ public protocol RetentionCatalog: Sendable {
   /// Which of these calls were purged.
   func purged(among calls: [Identifier]) async throws(VaultError) -> Set<Identifier>
 
-  /// Recordings purged since a time, pending ones included; a call without any counts as one.
+  /// Recordings purged since a time, pending ones included; a call without any counts as one. The time is
+  /// the one that was judged, where there was one.
   func purgedRecordings(
     since time: Timestamp
   ) async throws(VaultError) -> [(time: Timestamp, recordings: Int64)]
 
-  /// How many recordings of a plan are purged; a call without any counts as one.
-  func purgedWeight(ofPlan plan: Identifier) async throws(VaultError) -> Int64
+  /// How many calls of a plan are purged, and how many recordings: a call without any weighs one.
+  func purged(ofPlan plan: Identifier) async throws(VaultError) -> (calls: Int64, weight: Int64)
 
   /// What is left of a purged call.
   func purgeEvidence(_ call: Identifier) async throws(VaultError) -> PurgeEvidenceRow?

@@ -125,12 +125,18 @@ public struct NewPurge: Sendable, Equatable {
   /// Which of the plan's rules let it go, and since when.
   public let rule: Int
   public let eligible: String
+  /// When it goes by the time that was judged for its run; nil: by our clock.
+  public let judged: Timestamp?
 
-  public init(call: Identifier, plan: Identifier? = nil, rule: Int = 0, eligible: String = "") {
+  public init(
+    call: Identifier, plan: Identifier? = nil, rule: Int = 0, eligible: String = "",
+    judged: Timestamp? = nil
+  ) {
     self.call = call
     self.plan = plan
     self.rule = rule
     self.eligible = eligible
+    self.judged = judged
   }
 }
 

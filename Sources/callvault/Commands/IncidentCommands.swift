@@ -78,7 +78,8 @@ enum IncidentCommands {
         + "sealed anew under another key, and the old key is destroyed by the next ratchet: within the "
         + "hour by itself, or at once with callvault keys ratchet.",
       "Make a backup afterwards: an older one opens nothing of this call any more. Recordings in GSM, "
-        + "FLAC, Ogg or MP3 are refused.",
+        + "FLAC, Ogg or MP3 are refused, and so is a call that a hold keeps: two people release the "
+        + "hold first.",
     ]
   ) { arguments, terminal in
     let recording = try identifier(arguments.requiredOperand(0), of: "a recording")
@@ -99,6 +100,11 @@ enum IncidentCommands {
     }
     if answer["holds_card_number"] == .bool(true) {
       lines.append("a transcript still holds a card number: the call stays in quarantine")
+    }
+    if let others = answer["other_recordings"]?.integer, others > 0 {
+      lines.append(
+        "recordings of this call that are as they were: \(others). The call stays in quarantine: hear "
+          + "them, excise there too, then callvault incident close")
     }
     terminal.result(lines.joined(separator: "\n"), answer)
     return ExitCode.success.rawValue

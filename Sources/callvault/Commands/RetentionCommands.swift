@@ -127,21 +127,31 @@ enum RetentionCommands {
     let hash = try arguments.requiredOperand(0)
     let client = try ServiceClient(arguments)
     var answer = try await client.post("/v1/retention/plans/\(hash)/run").object()
+    // Each look is an entry of the log, so a long run is looked at seldom.
+    var pause = Duration.milliseconds(250)
+    var isWarned = false
     while arguments.has("wait") {
+      try await Task.sleep(for: pause)
+      pause = min(pause * 2, .seconds(30))
       let status = try await client.get("/v1/retention").object()
-      let plans = (status["plans"]?.array ?? []).compactMap(\.object)
-      if let plan = plans.first(where: { $0["plan"]?.string == hash }),
-        plan["stage"]?.string != "running"
-      {
-        answer = plan
-        break
+      guard
+        let plan = (status["plans"]?.array ?? []).compactMap(\.object)
+          .first(where: { $0["plan"]?.string == hash })
+      else {
+        throw CommandFailure(.notFound, "the service does not list this plan any more")
       }
-      try await Task.sleep(for: .milliseconds(500))
+      answer = plan
+      guard plan["stage"]?.string == "running" else { break }
+      if !isWarned, let alarm = status["clock_alarm"]?.object?["detail"]?.string {
+        terminal.note("the run waits: \(alarm)")
+        isWarned = true
+      }
     }
     let skipped = (answer["skipped"]?.object?.members ?? []).map {
       "\($0.value.integer ?? 0) \($0.key)"
     }
     var text = try answer.requiredString("stage")
+    if let why = answer["voided"]?.string { text += " (\(why))" }
     if let purged = answer["purged"]?.integer { text += ": \(purged) calls purged" }
     if !skipped.isEmpty { text += ", not: \(skipped.joined(separator: ", "))" }
     terminal.result(text, answer)
@@ -150,7 +160,7 @@ enum RetentionCommands {
 
   static let void = Command(
     name: "retention void",
-    summary: "give a plan up before anything of it goes",
+    summary: "take a plan back; a run of it stops, and what has gone is certified",
     operands: [Operand(name: "HASH", summary: "the plan's hash")],
     options: [.value("reason", "TEXT", "why", required: true)] + Command.client,
     examples: [("callvault retention void 3f0c… --reason 'wrong class'", "it can never run then")]
