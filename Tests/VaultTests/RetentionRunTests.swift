@@ -460,8 +460,10 @@ import Threading
   }
 
   @Test(arguments: [false, true]) func aPlanIsTakenBackWhileItRuns(restarts: Bool) async throws {
-    var (forgetting, plan, calls) = try await running()
-    if restarts { forgetting = try await forgetting.restarted() }
+    let (before, plan, calls) = try await running()
+    let forgetting = restarts ? try await before.restarted() : before
+    // Whichever goes first takes the folder along.
+    defer { withExtendedLifetime(before) {} }
     let entries = try await forgetting.practice.entriesOf {
       _ = try await forgetting.vault.voidPlan(
         plan.row.hash, reason: "a child", as: forgetting.officer())
@@ -492,10 +494,11 @@ import Threading
   }
 
   @Test func anotherPolicyStopsARun() async throws {
-    let (forgetting, plan, calls) = try await running()
+    let (before, plan, calls) = try await running()
+    defer { withExtendedLifetime(before) {} }
     let longer = try Forgetting.schedule(
       Forgetting.policy.replacing("keep: 7y", with: "keep: 9y"))
-    let after = try await forgetting.restarted(under: longer)
+    let after = try await before.restarted(under: longer)
     let entries = try await after.practice.entriesOf {
       await #expect(throws: VaultError.self) { try await after.vault.keepRetention() }
     }.filter { $0.action == .retentionRun }
