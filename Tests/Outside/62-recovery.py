@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """A restored backup is refused, people begin a new log, and outside programs check both: verify.go each log,
-`openssl` the note's two signatures, `sha256sum` that the genesis commits to it, verify.py the verdicts."""
+`openssl` the note's two signatures, `sha256sum` that the genesis commits to it, verify.py and a browser the verdicts."""
 import base64
 import glob
+import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
+import tarfile
 import time
 
+from devtools import PROGRAM, Browser
 from outside_anchors import Witness, entries, leaf, parse, root
 from vault_service import CALLVAULT, SCRATCH, Service, say, wav
 
@@ -62,6 +66,53 @@ def digest(data):
 def verify(*words, expect):
     output = run(CALLVAULT, "audit", "verify", *words, "--json", expect=expect)
     return json.loads(output[output.index("{"):])
+
+
+def repacked(source, target, name, change):
+    """A package with one member changed and the manifest made anew."""
+    with tarfile.open(source) as old:
+        members = {member.name: old.extractfile(member).read() for member in old}
+    members[name] = change(members[name])
+    del members["MANIFEST.sha256"]
+    manifest = "".join("%s  %s\n" % (hashlib.sha256(members[n]).hexdigest(), n) for n in sorted(members))
+    with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as new:
+        for name, data in [*sorted(members.items()), ("MANIFEST.sha256", manifest.encode())]:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+    return target
+
+
+def browse(package, past, seen, key, root_key):
+    """What the page without network says of both packages, and of earlier logs that were changed."""
+    if not PROGRAM:
+        return 0
+    spoiled = [repacked(package, "%s/spoiled-%d.tar" % (SCRATCH, place), name, change)
+               for place, (name, change) in enumerate((
+                   ("earlier/1/log/checkpoint", lambda data: open(seen, "rb").read()),
+                   ("earlier/1/entries/000000000000.jsonl", lambda data: data.replace(b"call.created", b"call.opened ")),
+                   ("log/recovery", lambda data: data.replace(b"\nkept ", b"\nkept 1"))))]
+    cases = [(package, "intact"), (past, "intact"), *zip(spoiled, ("unauthentic", "altered", "unauthentic"))]
+    with Browser(SCRATCH) as page:
+        for tar, expected in cases:
+            page.call("Page.navigate", url="file://" + REPOSITORY + "/Evidence/verify.html")
+            for _ in range(100):
+                if page.evaluate("document.readyState === 'complete' && !!document.getElementById('file')"):
+                    break
+            document = page.call("DOM.getDocument")["root"]["nodeId"]
+            for field, value in (("key", key), ("root", root_key)):
+                page.evaluate("document.getElementById('%s').value = %s" % (field, json.dumps(value)))
+            for selector, path in (("#kept", seen), ("#file", tar)):
+                node = page.call("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
+                page.call("DOM.setFileInputFiles", nodeId=node, files=[path])
+            verdict = page.evaluate(
+                "new Promise((done) => { const look = () => { const text = document.getElementById('verdict').textContent;"
+                " text && text !== 'checking …' ? done(text) : setTimeout(look, 50); }; look(); })")
+            text = page.evaluate("document.body.innerText")
+            assert verdict == expected, (tar, verdict, expected, text)
+            if expected == "intact":
+                assert "earlier/1: " in text and "a recovery began it" in text, text
+    return len(cases)
 
 
 def recover(service, *words, expect=0):
@@ -281,6 +332,7 @@ try:
     spoil("earlier/1/package.json", lambda data: data.replace(b'"first":0', b'"first":1'), 20)
     spoil("package.json", lambda data: data.replace(b'"from":"2026-01', b'"from":"2026-02').replace(
         began.encode(), b"2099-01-01T00:00:00.000Z"), 20)
+    shown = browse(package, past, seen, new_key, new_root)
     say("across the recovery: show, lineage, openings, two proofs of a patient and two packages, each part "
         "under its own head; 5 changed packages named")
     for words in ([os.path.join(earlier, "log"), "--key", old_key, "--checkpoint", newest],):
@@ -305,6 +357,8 @@ try:
             open(path, "w").close()
     with open(path, "w") as file:
         file.write(genuine)
+    if shown:
+        say("verify.html checks the earlier log in the package, too: %d verdicts in a browser" % shown)
     say("verify.go: both logs; verify.py and audit verify agree on %d verdicts" % (4 + len(cases)))
 finally:
     service.__exit__()
