@@ -139,6 +139,10 @@ torture: build fuzzer
 	@echo "== a million numbers, tampered logs by the thousand"
 	@CALLVAULT_DICTIONARY=1000000 CALLVAULT_TAMPERINGS=3000 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 13-verify-py 14-dictionary
+	@echo "== a million simulated outages, and real ones twenty times each"
+	@CALLVAULT_ROUNDS=$(or $(OUTAGES),1000000) swift test --skip-build --disable-xctest --filter OutageSimulationTests
+	@CALLVAULT_FAULT_ROUNDS=20 CALLVAULT_OUTSIDE_SECONDS=36000 \
+	  Tests/Outside/run .build/debug/callvault 78-failover-faults
 	@echo "== fuzzing"
 	@Tests/Fuzz/run .build/fuzz/release/callvault-fuzz --runs $(or $(FUZZ_RUNS),10000000) $(TARGETS)
 	@echo "== hostile clients"

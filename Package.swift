@@ -39,6 +39,7 @@ let mechanisms: [Target] = [
   .target(name: "HTTP", dependencies: ["Encoding", "Threading", "COpenSSL", "CLinux"]),
   .target(name: "HTTPClient", dependencies: ["Threading", "CCurl"]),
   .target(name: "TLSClient", dependencies: ["COpenSSL", "CLinux"]),
+  .target(name: "DNS", dependencies: ["CLinux"]),
   .target(name: "SIP", dependencies: ["Encoding"]),
   .target(
     name: "SIPTransport",
@@ -86,8 +87,8 @@ let outside: [Target] = [
   .target(
     name: "Telephony",
     dependencies: [
-      "Failover", "AMI", "SMTP", "Subprocess", "HTTPClient", "TLSClient", "Cryptography", "Durable",
-      "Encoding", "Threading", "YAML",
+      "Failover", "AMI", "DNS", "SMTP", "Subprocess", "HTTPClient", "TLSClient", "Cryptography",
+      "Durable", "Encoding", "Threading", "YAML",
     ]),
 ]
 
@@ -252,6 +253,7 @@ let tests: [Target] = [
     name: "IntakeTests",
     dependencies: ["Intake", "Vault", "Encoding", "Cryptography"], path: "Tests/IntakeTests"),
   .testTarget(name: "AMITests", dependencies: ["AMI"], path: "Tests/AMITests"),
+  .testTarget(name: "DNSTests", dependencies: ["DNS"], path: "Tests/DNSTests"),
   .testTarget(
     name: "TelephonyTests",
     dependencies: [
@@ -275,7 +277,7 @@ let tests: [Target] = [
     dependencies: [
       "HTTP", "Service", "Audit", "Vault", "Views", "Intake", "YAML", "AudioProbe", "Cryptography",
       "Encoding", "PKCS11", "SecretSharing", "SIP", "Retention", "AMI", "Failover", "HTTPClient",
-      "Telephony", "Wave",
+      "Telephony", "Wave", "DNS",
     ], path: "Tests/Fuzz/Targets"),
   .executableTarget(
     name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),

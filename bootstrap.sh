@@ -22,12 +22,12 @@ test_packages=(
   sox libsox-fmt-all opus-tools vorbis-tools lame flac
   golang-go golang-golang-x-mod-dev
   rsyslog rsyslog-openssl rsyslog-gnutls
-  kamailio sip-tester
+  kamailio sip-tester iptables iproute2 dnsmasq-base
 )
 # Peers of the benchmarks.
 bench_packages=(
   python3-venv nginx-light curl age restic wrk gnupg openssl gcc eatmydata golang-go golang-golang-x-mod-dev
-  postgresql-15 util-linux kamailio sip-tester haproxy iptables iproute2
+  postgresql-15 util-linux kamailio sip-tester haproxy keepalived iptables iproute2
 )
 
 say() { printf 'bootstrap: %s\n' "$*"; }

@@ -39,7 +39,8 @@ FIGURES = {
     "memory": [],
     "backup": ["restic", "scrub"],
     "growth": ["start", "list", "lookup"],
-    "sip": ["failover", "redirect"],
+    "sip": ["redirect"],
+    "failover": ["faults"],
 }
 
 

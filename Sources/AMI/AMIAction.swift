@@ -17,6 +17,8 @@ public enum AMIAction: Sendable, Equatable {
   case record(AMIChannel, file: AMIRecordingFile)
   /// Lists a queue and its members as events.
   case queue(AMIQueue)
+  /// Lists what Asterisk registers elsewhere as events, between others that hold passwords and are not read.
+  case registrations
 
   /// The action's bytes.
   ///
@@ -52,6 +54,7 @@ public enum AMIAction: Sendable, Equatable {
     case .record(let channel, let file):
       try Self.write(
         [("Action", "MixMonitor"), ("Channel", channel.name), ("File", file.name)], identifier)
+    case .registrations: try Self.write([("Action", "PJSIPShowRegistrationsOutbound")], identifier)
     case .queue(let queue):
       try Self.write([("Action", "QueueStatus"), ("Queue", queue.name)], identifier)
     }

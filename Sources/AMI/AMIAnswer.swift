@@ -70,6 +70,16 @@ public struct AMIAnswer: Sendable, Equatable {
     }
   }
 
+  /// Names of an answer to ``AMIAction/registrations``, and whether each is registered now.
+  public var registrations: [String: Bool] {
+    var found: [String: Bool] = [:]
+    for event in list where event["Event"] == "OutboundRegistrationDetail" {
+      guard let name = event["ObjectName"] else { continue }
+      found[name] = event["Status"] == "Registered"
+    }
+    return found
+  }
+
   /// `hh:mm:ss`; zero for anything else, which only costs the order.
   private static func milliseconds(_ text: String) -> Int64 {
     let parts = text.split(separator: ":").map { Int64($0) ?? -1 }

@@ -113,6 +113,16 @@ public final class TLSStream: ClientStream {
     }
   }
 
+  /// When the server's certificate ends, in seconds since 1970; nil where it is not written as a time.
+  public var certificateEnd: Int64? {
+    guard let certificate = unsafe SSL_get0_peer_certificate(session),
+      let end = unsafe X509_get0_notAfter(certificate)
+    else { return nil }
+    var time = unsafe tm()
+    guard unsafe ASN1_TIME_to_tm(end, &time) == 1 else { return nil }
+    return Int64(unsafe timegm(&time))
+  }
+
   // MARK: Use
 
   /// Sends all of `bytes`: they are then with this side's kernel.

@@ -81,6 +81,25 @@ import Testing
     #expect(channels.allSatisfy { $0.isUp && $0.durationMs == 1000 })
   }
 
+  /// What `res_pjsip_outbound_registration.c` writes, with the event between that holds a password.
+  @Test func aRegistrationIsWhatItsOwnEventSays() throws {
+    func event(_ lines: String...) -> String {
+      (lines + ["ActionID: a1", "", ""]).joined(separator: "\r\n")
+    }
+    let text =
+      "Asterisk Call Manager/5.0.2\r\n" + event("Response: Success", "EventList: start")
+      + event(
+        "Event: OutboundRegistrationDetail", "ObjectName: carrier", "Status: Registered")
+      + event("Event: AuthDetail", "ObjectName: backup", "Status: Registered", "Password: x")
+      + event("Event: OutboundRegistrationDetail", "ObjectName: backup", "Status: Rejected")
+      + event("Event: OutboundRegistrationDetailComplete", "EventList: Complete")
+    let (_, messages) = try Self.messages(Array(text.utf8), piece: 11)
+    var answer = try #require(messages.first.flatMap { AMIAnswer($0, to: "a1") })
+    for message in messages.dropFirst() { answer.take(message) }
+    #expect(answer.isWhole)
+    #expect(answer.registrations == ["carrier": true, "backup": false])
+  }
+
   static let hostile = [
     "Local/1@a\r\nAction: Command\r\nCommand: core stop now", "PJSIP/x\nChannel: y", "PJSIP/x\u{0}",
     "PJSIP/x\u{7F}", "PJSIP/x y", "PJSIP/", "/x", "PJSIP", "", "PJSIP/x,Exten=1", "P\u{E9}/x",
@@ -108,6 +127,7 @@ import Testing
     let actions: [AMIAction] = [
       .ping, .logoff, .listChannels, .redirect(channel, to: place), .put(key, value: "people"),
       .get(key), .recordingName(channel), .record(channel, file: file), .queue(queue),
+      .registrations,
     ]
     for action in actions {
       let bytes = try action.encoded(identifier: "cv-1")

@@ -4,33 +4,19 @@
 An AI engine, a phone system, a backup and a place in the internet are HTTP servers that die, hang and answer
 503. The supervisor is asked over its socket; its log is checked by verify.py, and the vault's too.
 """
-import base64
-import hashlib
-import http.client
-import http.server
-import importlib.util
-import io
 import json
 import os
-import pathlib
 import signal
-import socket
 import statistics
 import subprocess
-import sys
-import threading
 import time
-from contextlib import redirect_stdout
 
 import jsonschema_rs
 import yaml
 
+from supervisor import DAYS, REPOSITORY, Supervisor, Target, token, verdict
 from vault_service import CALLVAULT, SCRATCH, Service, say
 
-REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
-spec = importlib.util.spec_from_file_location("verify", REPOSITORY / "Evidence/verify.py")
-checker = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(checker)
 TOKEN_SECRET = bytes(range(32))
 FOLDER = os.path.join(SCRATCH, "failover")
 
@@ -44,61 +30,6 @@ Plain.yaml_implicit_resolvers = {
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 SCHEMA = jsonschema_rs.validator_for(
     json.loads((REPOSITORY / "Policies/routing.schema.json").read_text()))
-
-
-def token(secret):
-    """An access token as formats/policies.md, 3, spells it, and its SHA-256."""
-    checksum = hashlib.sha256(b"cv1_" + secret).digest()[:4]
-    text = "cv1_" + base64.urlsafe_b64encode(secret + checksum).decode().rstrip("=")
-    return text, hashlib.sha256(text.encode()).hexdigest()
-
-
-class Target:
-    """An HTTP server that can be killed and brought back on its port."""
-
-    def __init__(self):
-        self.status, self.server = 200, None
-        self.port = 0
-        self.start()
-
-    def start(self):
-        target = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                self.send_response(target.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-
-            def get_request(self):
-                connection, address = super().get_request()
-                target.connections.append(connection)
-                return connection, address
-
-        self.connections = []
-        self.server = Server(("127.0.0.1", self.port), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def kill(self):
-        """No listener and no connection: what a killed process leaves."""
-        self.server.shutdown()
-        self.server.server_close()
-        for connection in self.connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-                connection.close()
-            except OSError:
-                pass
 
 
 def policy(targets, digest):
@@ -129,78 +60,12 @@ switching: {hold_down_ms: 0, empty_ms: 500, flap_limit: 100}
 failback: {when: recovered, dwell_ms: 500}
 tokens:
   - {name: pbx, sha256: %s, scopes: ["signals:write"]}
-""" % (", ".join('%s: ["00:00-24:00"]' % day for day in
-                 ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")),
-       probe("pbx"), probe("ai").replace("dwell_ms: 500", "dwell_ms: 500, decisive: true"),
+""" % (DAYS, probe("pbx"), probe("ai").replace("dwell_ms: 500", "dwell_ms: 500, decisive: true"),
        probe("twilio"), targets["internet"].port, digest)
 
 
-class Socket(http.client.HTTPConnection):
-    def __init__(self):
-        super().__init__("localhost", timeout=30)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
-        self.sock.connect(os.path.join(FOLDER, "run", "failover.sock"))
-
-
-def ask(method, path, body=None, token=None):
-    connection = Socket()
-    headers = {"Content-Type": "application/json"} if body is not None else {}
-    if token:
-        headers["Authorization"] = "Bearer " + token
-    connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-    response = connection.getresponse()
-    content = response.read()
-    connection.close()
-    kind = response.headers.get("Content-Type", "")
-    return response.status, json.loads(content) if "json" in kind else content.decode()
-
-
-def supervisor(name):
-    reading, writing = os.pipe()
-    with open(os.path.join(SCRATCH, name + ".log"), "ab") as log:
-        process = subprocess.Popen(
-            [CALLVAULT, "failover", "run", "--dir", FOLDER, "--ready-fd", str(writing)],
-            stderr=log, stdout=log, pass_fds=[writing])
-    os.close(writing)
-    return process, os.fdopen(reading)
-
-
-def route():
-    status, answer = ask("GET", "/v1/route")
-    assert status == 200, answer
-    return answer["plan"]["route"], answer["state"], answer
-
-
-def until(wanted, seconds=15):
-    begin = time.monotonic()
-    while time.monotonic() - begin < seconds:
-        if route()[0] == wanted and not route()[2]["pending"]:
-            return time.monotonic() - begin
-        time.sleep(0.01)
-    raise AssertionError("not %s but %s" % (wanted, json.dumps(route()[2])))
-
-
-def command(*words, expect=0):
-    result = subprocess.run([CALLVAULT, "failover", *words, "--dir", FOLDER, "--json"],
-                            capture_output=True, timeout=120)
-    assert result.returncode == expect, (words, result)
-    return json.loads(result.stdout)
-
-
-def verdict(folder, key):
-    out = io.StringIO()
-    argv, sys.argv = sys.argv, ["verify.py", "log", folder, "--key", key, "--json"]
-    try:
-        with redirect_stdout(out):
-            code = checker.main()
-    finally:
-        sys.argv = argv
-    return code, json.loads(out.getvalue())
-
-
+one = Supervisor(FOLDER)
+ask, route, until, command = one.ask, one.route, one.until, one.command
 targets = {name: Target() for name in ("pbx", "ai", "twilio", "internet")}
 text, digest = token(TOKEN_SECRET)
 service = Service()
@@ -210,16 +75,12 @@ shipped = (REPOSITORY / "Policies/routing.yaml").read_text()
 SCHEMA.validate(yaml.load(shipped, Plain))
 assert not SCHEMA.is_valid(yaml.load(shipped.replace("quorum: 2", "quorum: two"), Plain))
 SCHEMA.validate(yaml.load(policy(targets, digest), Plain))
-made = subprocess.run([CALLVAULT, "failover", "init", "--dir", FOLDER, "--data", service.data,
-                       "--json"], capture_output=True, check=True)
-key = json.loads(made.stdout)["verifier_key"]
-with open(os.path.join(FOLDER, "routing.yaml"), "w") as file:
-    file.write(policy(targets, digest))
+key = one.make(service.data, policy(targets, digest))
 with open(os.path.join(service.data, "callvault.yaml"), "a") as file:
     file.write('\nfailover: ["%s"]\n' % FOLDER)
 service.start()
-first, ready = supervisor("first")
-assert ready.readline(), open(os.path.join(SCRATCH, "first.log")).read()
+first, ready = one.begin()
+assert ready.readline(), one.told()
 second = None
 try:
     until("ai-first")
@@ -305,12 +166,12 @@ try:
     targets["pbx"].kill()
     until("twilio-desk")
     fencing = route()[2]["plan"]["fencing"]
-    second, ready = supervisor("second")
+    second, ready = one.begin()
     time.sleep(0.5)
     first.kill()
     first.wait()
     begin = time.monotonic()
-    assert ready.readline(), open(os.path.join(SCRATCH, "second.log")).read()
+    assert ready.readline(), one.told()
     gap = time.monotonic() - begin
     now = route()
     assert now[0] == "twilio-desk" and now[2]["plan"]["fencing"] == fencing + 1, now
@@ -337,14 +198,7 @@ finally:
             process.wait(30)
     service.__exit__()
 
-heads = set()
-for month in pathlib.Path(FOLDER, "log", "checkpoints").iterdir():
-    history, at = month.read_bytes(), 0
-    while at < len(history):
-        length = int.from_bytes(history[at:at + 2], "big")
-        heads.add(hashlib.sha256(history[at + 2:at + 2 + length]).hexdigest())
-        at += 2 + length
-assert all(json.loads(entry["leaf"])["digest"] in heads for entry in joined), "joined was a head of the supervisor's log"
+assert all(json.loads(entry["leaf"])["digest"] in one.heads() for entry in joined), "joined was a head of the supervisor's log"
 code, told = verdict(os.path.join(FOLDER, "log"), key)
 assert code == 10, told
 code, told = verdict(os.path.join(service.data, "log"), service.init["verifier_key"])

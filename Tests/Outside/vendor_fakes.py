@@ -297,7 +297,7 @@ class Asterisk:
         "Login": ["Username", "Events", "Secret"], "Ping": [], "Logoff": [], "CoreShowChannels": [],
         "Redirect": ["Channel", "Context", "Exten", "Priority"], "DBPut": ["Family", "Key", "Val"],
         "DBGet": ["Family", "Key"], "Getvar": ["Channel", "Variable"], "MixMonitor": ["Channel", "File"],
-        "QueueStatus": ["Queue"],
+        "QueueStatus": ["Queue"], "PJSIPShowRegistrationsOutbound": [],
     }
 
     def __init__(self, user, secret, greeting=b"Asterisk Call Manager/13.0.0\r\n", context=None):
@@ -305,7 +305,7 @@ class Asterisk:
         self.user, self.secret, self.greeting = user, secret, greeting
         self.database, self.channels, self.moved, self.recorded = {}, [], [], []
         self.violations, self.logins, self.cut = [], 0, False
-        self.members = []
+        self.members, self.registrations = [], {}
         self.noise = b""
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -400,6 +400,14 @@ class Asterisk:
                 return message("Response", "Success", f"Variable: {fields['Variable']}", f"Value: {value}")
             self.recorded.append((fields["Channel"], fields["File"]))
             return message("Response", "Success")
+        if name == "PJSIPShowRegistrationsOutbound":
+            # As res_pjsip_outbound_registration.c writes them, with the event between that holds a password.
+            answer = message("Response", "Success", "EventList: start", "Message: Following are Events for each Outbound registration")
+            for registration, status in self.registrations.items():
+                answer += message("Event", "OutboundRegistrationDetail", "ObjectType: registration", f"ObjectName: {registration}",
+                                  "ServerUri: sip:sip.carrier.example", f"Status: {status}", "NextReg: 33")
+                answer += message("Event", "AuthDetail", "ObjectType: auth", f"ObjectName: {registration}", "Password: never-read")
+            return answer + message("Event", "OutboundRegistrationDetailComplete", "EventList: Complete", "Registered: 1", "NotRegistered: 0")
         if name == "QueueStatus":
             answer = message("Response", "Success", "EventList: start", "Message: Queue status will follow")
             answer += message("Event", "QueueParams", f"Queue: {fields['Queue']}")

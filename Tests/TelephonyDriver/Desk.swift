@@ -57,6 +57,10 @@ struct Desk {
       return ["members": .integer(Int64(try await source.members(of: group)))]
     case "notify": return try await notify(command, before: deadline)
     case "probe": return try await probe(command)
+    case "certificate":
+      let probe = try PlaceProbe.certificate(
+        target: try Self.named("target"), settings: try Self.settings(command))
+      return ["codes": .array(await probe.findings(for: []).map { .string($0.code) })]
     case "signature": return try signature(command)
     default: throw Mistake(description: "unknown command")
     }
@@ -166,7 +170,10 @@ struct Desk {
     case "pbx-api": probe = try ThreeCXProbe(target: target, settings: settings)
     case "http": probe = try HTTPProbe(target: target, settings: settings)
     case "canary": probe = try CanaryProbe(target: target, settings: settings)
-    case "uplink": probe = try UplinkProbe(target: target, settings: settings)
+    case "uplink": probe = try PlaceProbe.uplink(target: target, settings: settings)
+    case "dns": probe = try PlaceProbe.name(target: target, settings: settings)
+    case "tls": probe = try PlaceProbe.certificate(target: target, settings: settings)
+    case "registration": probe = try RegistrationProbe(target: target, settings: settings)
     default: throw Mistake(description: "unknown kind")
     }
     let seen = Lock<[String]>([])

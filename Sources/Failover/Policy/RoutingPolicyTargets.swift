@@ -11,8 +11,9 @@ extension HealthMachine.Pace {
     case .http, .ami: Self(silenceMs: 900, probes: 3, dwellMs: 10_000, staleMs: 60_000)
     case .uplink: Self(silenceMs: 1_500, probes: 4, dwellMs: 5_000, staleMs: 60_000)
     case .pbxAPI: Self(silenceMs: 6_000, probes: 3, dwellMs: 15_000, staleMs: 120_000)
-    case .registration, .canary:
-      Self(silenceMs: 15_000, probes: 2, dwellMs: 15_000, staleMs: 300_000)
+    case .dns, .tls: Self(silenceMs: 3_000, probes: 4, dwellMs: 10_000, staleMs: 60_000)
+    case .registration: Self(silenceMs: 4_000, probes: 3, dwellMs: 15_000, staleMs: 120_000)
+    case .canary: Self(silenceMs: 15_000, probes: 2, dwellMs: 15_000, staleMs: 300_000)
     case .passive: Self(silenceMs: 5_000, probes: 5, dwellMs: 10_000, staleMs: 60_000)
     }
   }

@@ -46,6 +46,9 @@ public struct ServiceLevel: Sendable {
   public let emergenciesMs: [Int64]
   public let rows: [Row]
 
+  /// The longest time that may be asked for: each of its days is looked at.
+  public static let longestMs: Int64 = 400 * 86_400_000
+
   /// Availability in business hours that the practice asked for, in millionths.
   static let target: Int64 = 999_000
 
@@ -53,6 +56,7 @@ public struct ServiceLevel: Sendable {
     hours: BusinessHours, from: Timestamp, to: Timestamp, outages: [Outage],
     unrecorded: [(from: Timestamp, to: Timestamp?)], emergenciesMs: [Int64]
   ) {
+    precondition(from < to && to.milliseconds - from.milliseconds <= Self.longestMs)
     self.from = from
     self.to = to
     let within = outages.filter { $0.to > from && $0.from < to }

@@ -17,6 +17,10 @@ public enum SignalKind: String, CaseIterable, Sendable, Comparable {
   case canary
   /// Whether the internet can be reached from here: TCP, TLS or DNS elsewhere.
   case uplink
+  /// Whether a name that calls depend on has an address, told by several resolvers.
+  case dns
+  /// A TLS handshake with a certificate that is believed.
+  case tls
   /// What others tell the supervisor: failed INVITEs, status callbacks, reasons in call records.
   case passive
 

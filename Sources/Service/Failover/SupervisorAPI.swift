@@ -113,7 +113,7 @@ public final class SupervisorAPI: Handler {
     case .serviceLevel:
       try await reply.send(
         200,
-        json: await desk.serviceLevel(
+        json: try await desk.serviceLevel(
           from: try Self.time(request, "from"), to: try Self.time(request, "to")))
     case .events: try await stream(request, reply)
     case .evaluate:

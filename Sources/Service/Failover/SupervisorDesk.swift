@@ -57,7 +57,9 @@ public protocol SupervisorDesk: Sendable {
   func acknowledge(_ notice: Identifier, by caller: SupervisorCaller)
     async throws(FailoverError)
   /// Availability and limits, each with its measurement or that it is not measured here.
-  func serviceLevel(from: Timestamp?, to: Timestamp?) async -> JSONObject
+  func serviceLevel(
+    from: Timestamp?, to: Timestamp?
+  ) async throws(FailoverError) -> JSONObject
   func lint() async -> JSONObject
   /// In the text format of Prometheus.
   func metrics() async -> String

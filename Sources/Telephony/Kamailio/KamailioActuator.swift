@@ -1,6 +1,5 @@
 import Encoding
 public import Failover
-import HTTPClient
 public import YAML
 
 /// Kamailio's dispatcher, by JSON-RPC over its HTTP server: section 5 of
@@ -9,8 +8,7 @@ public final class KamailioActuator: SettingsActuator, DriftLinter {
   public let id: ActuatorID
   public let fence = PlanFence()
   public let readLimitMs: Int64
-  private let server: VendorServer
-  private let path: String
+  private let rpc: KamailioRPC
   private let set: Int64
   private let routes: RouteChoice<[String]>
   /// All destinations of all routes, sorted.
@@ -19,11 +17,8 @@ public final class KamailioActuator: SettingsActuator, DriftLinter {
   /// Keys: `url`, `ca`, `path`, `set`, `routes`, `limit_ms`.
   public init(id: ActuatorID, settings: YAMLNode) throws(YAMLError) {
     self.id = id
-    let fields = try settings.mapping(of: ["url", "ca", "path", "set", "routes", "limit_ms"])
-    let endpoint = try VendorSettings.endpoint(fields.required("url"), ca: fields["ca"]).endpoint
-    server = VendorServer(endpoint)
-    path =
-      try fields["path"].map { node throws(YAMLError) in try VendorSettings.path(node) } ?? "/RPC"
+    let fields = try settings.mapping(of: KamailioRPC.keys + ["set", "routes", "limit_ms"])
+    rpc = try KamailioRPC(fields)
     set = try fields.required("set").integer(in: 1...1_000_000)
     readLimitMs = try VendorSettings.milliseconds(
       fields["limit_ms"], in: 50...10_000, otherwise: 1_000)
@@ -66,7 +61,7 @@ public final class KamailioActuator: SettingsActuator, DriftLinter {
     }
     // `d` is undone by the dispatcher's next probe, unless `x` ends its probing.
     let state = setting.value == "on" ? "ap" : "dx"
-    _ = try await call(
+    _ = try await rpc.call(
       "dispatcher.set_state", [.string(state), .integer(set), .string(setting.subject)],
       effect: .sets, before: deadline)
   }
@@ -98,7 +93,7 @@ public final class KamailioActuator: SettingsActuator, DriftLinter {
   }
 
   private func states(before deadline: Moment) async throws(FailoverError) -> [String: String] {
-    let result = try await call("dispatcher.list", [], effect: .reads, before: deadline)
+    let result = try await rpc.call("dispatcher.list", [], effect: .reads, before: deadline)
     return Self.states(in: result, set: set)
   }
 
@@ -115,29 +110,5 @@ public final class KamailioActuator: SettingsActuator, DriftLinter {
       }
     }
     return states
-  }
-
-  private func call(
-    _ method: String, _ parameters: [JSONValue], effect: RetryPolicy.Effect,
-    before deadline: Moment
-  ) async throws(FailoverError) -> JSONValue {
-    let body: JSONValue = [
-      "jsonrpc": "2.0", "method": .string(method), "params": .array(parameters), "id": 1,
-    ]
-    let response = try await server.answer(
-      to: ClientRequest(
-        "POST", path, headers: [ClientRequest.Header("Content-Type", "application/json")],
-        body: .bytes(body.encoded())), effect: effect, before: deadline)
-    guard response.isSuccess, let answer = VendorJSON.object(response.body) else {
-      throw FailoverError(
-        .refused, during: "asking Kamailio", cause: VendorAnswer(status: response.status))
-    }
-    guard answer["error"] == nil, answer["jsonrpc"]?.string == "2.0" else {
-      throw FailoverError(
-        .refused, during: "asking Kamailio",
-        cause: VendorAnswer(
-          status: response.status, code: answer["error"]?.object?["code"]?.integer))
-    }
-    return answer["result"] ?? .null
   }
 }

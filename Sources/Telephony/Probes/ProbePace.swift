@@ -77,6 +77,18 @@ extension ProbeMiss {
   }
 }
 
+extension ProbeMiss {
+  /// Why a vendor's interface did not say what was asked.
+  init(vendor error: FailoverError) {
+    switch error.code {
+    case .tooLate: self = .timeout
+    case .busy: self = .serverError
+    case .refused: self = .wrongAnswer
+    default: self = .unreachable
+    }
+  }
+}
+
 extension ProbeObservation.Result {
   /// What an answer over HTTP says; nil for 2xx, whose body may say more.
   static func unsuccessful(_ response: ClientResponse) -> Self? {

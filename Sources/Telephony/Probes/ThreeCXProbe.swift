@@ -48,12 +48,7 @@ public final class ThreeCXProbe: Probe {
       }
       return isServing ? .alive(roundTripMs: Moment.now.ms(since: sent)) : .missed(.notServing)
     } catch {
-      switch error.code {
-      case .tooLate: return .missed(.timeout)
-      case .busy: return .missed(.serverError)
-      case .refused: return .missed(.wrongAnswer)
-      default: return .missed(.unreachable)
-      }
+      return .missed(ProbeMiss(vendor: error))
     }
   }
 

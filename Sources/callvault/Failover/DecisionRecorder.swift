@@ -10,11 +10,31 @@ import Threading
 final class DecisionRecorder: Sendable {
   static let limit = 1_024
 
+  /// Entries that found no room, since the last that said how many.
+  struct Losses: Equatable {
+    var count: Int64
+    var first: Timestamp
+    var last: Timestamp
+  }
+
   private struct State {
     var waiting: [EntryDraft] = []
-    /// Entries that found no room, since the last that said how many.
-    var lost: Int64 = 0
+    var losses: Losses?
     var isFailing = false
+
+    mutating func lose(at time: Timestamp) {
+      let known = losses ?? Losses(count: 0, first: time, last: time)
+      // The clock may be set back meanwhile.
+      losses = Losses(
+        count: known.count + 1, first: min(known.first, time), last: max(known.last, time))
+    }
+
+    /// Forgets what an entry has said; what was lost while it was recorded is left for the next.
+    mutating func told(_ losses: Losses) {
+      guard let all = self.losses else { return }
+      let rest = all.count - losses.count
+      self.losses = rest > 0 ? Losses(count: rest, first: losses.last, last: all.last) : nil
+    }
   }
 
   let log: AuditLog
@@ -29,21 +49,21 @@ final class DecisionRecorder: Sendable {
     self.clock = clock
   }
 
-  /// How many entries wait, and whether the log refuses them.
-  var backlog: (waiting: Int, isFailing: Bool) {
-    state.withLock { ($0.waiting.count, $0.isFailing) }
+  /// How many entries wait, whether the log refuses them, and how many are lost and not yet counted in it.
+  var backlog: (waiting: Int, isFailing: Bool, lost: Int64) {
+    state.withLock { ($0.waiting.count, $0.isFailing, $0.losses?.count ?? 0) }
   }
 
   /// Takes an entry; returns at once.
   func record(_ draft: EntryDraft) {
     var draft = draft
-    draft.sourceTime = OffsetTime(
-      instant: Timestamp(milliseconds: clock.read().milliseconds), offsetMinutes: 0)
+    let now = Timestamp(milliseconds: clock.read().milliseconds)
+    draft.sourceTime = OffsetTime(instant: now, offsetMinutes: 0)
     state.withLock { state in
       if state.waiting.count < Self.limit {
         state.waiting.append(draft)
       } else {
-        state.lost += 1
+        state.lose(at: now)
       }
     }
     arrivals.continuation.yield()
@@ -59,31 +79,33 @@ final class DecisionRecorder: Sendable {
         do { try await Task.sleep(for: .seconds(1)) } catch { break }
       }
     }
-    _ = await drain()
-  }
-
-  /// Whether an entry says how many found no room: only the end of a time without recordings does
-  /// (`Documentation/formats/routing.md`, 6.2), and the log refuses a count without that time in any other.
-  private static func tellsLosses(_ draft: EntryDraft) -> Bool {
-    draft.action == .failoverEnded && draft.first != nil && draft.last != nil
+    guard await !drain() else { return }
+    let left = state.withLock { Int64($0.waiting.count) + ($0.losses?.count ?? 0) }
+    operatorLog.write(.error, "entries-lost", ["count": .integer(left)])
   }
 
   /// - Returns: whether nothing waits any more.
   private func drain() async -> Bool {
-    while let draft = state.withLock({ $0.waiting.first }) {
-      var counted = draft
-      let lost = Self.tellsLosses(draft) ? state.withLock { $0.lost } : 0
-      if lost > 0 { counted.count = lost }
+    while let (draft, losses) = state.withLock({ state in
+      state.waiting.first.map { ($0, state.losses) }
+    }) {
+      var telling = draft
+      // An entry with times of its own leaves it to the one after it (`Documentation/formats/routing.md`, 6.7).
+      let told = draft.first == nil ? losses : nil
+      if let told {
+        (telling.count, telling.first, telling.last) = (told.count, told.first, told.last)
+      }
       do {
-        _ = try await log.record(counted)
+        _ = try await log.record(telling)
       } catch {
         if error.code == .invalidDraft {
           // A fault of ours: it would never be taken, and must not hold up what comes after it.
           operatorLog.write(
             .error, "entry-refused", ["cause": .string(OperatorLog.describe(error))])
+          let now = Timestamp(milliseconds: clock.read().milliseconds)
           state.withLock { state in
             state.waiting.removeFirst()
-            state.lost += 1
+            state.lose(at: now)
           }
           continue
         }
@@ -99,7 +121,7 @@ final class DecisionRecorder: Sendable {
       }
       state.withLock { state in
         state.waiting.removeFirst()
-        state.lost -= lost
+        if let told { state.told(told) }
         state.isFailing = false
       }
     }

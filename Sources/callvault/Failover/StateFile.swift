@@ -10,6 +10,7 @@ actor StateFile {
   private let operatorLog: OperatorLog
   private let executor: BlockingExecutor
   private var hasFailed = false
+  private var newest = 0
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     unsafe executor.asUnownedSerialExecutor()
@@ -21,16 +22,24 @@ actor StateFile {
     self.operatorLog = operatorLog
   }
 
-  func keep(_ remembered: RememberedRouting) {
-    do {
-      try AtomicFile.write(remembered.encoded, to: folder.state, on: LinuxFileSystem())
-      hasFailed = false
-    } catch {
-      if !hasFailed {
-        operatorLog.write(
-          .error, "state-not-kept", ["cause": .string(OperatorLog.describe(error))])
+  /// Keeps it, and for as long as the disk is full goes on trying until something newer is to be kept.
+  func keep(_ remembered: RememberedRouting) async {
+    newest += 1
+    let own = newest
+    while own == newest {
+      do throws(DurableError) {
+        try AtomicFile.write(remembered.encoded, to: folder.state, on: LinuxFileSystem())
+        hasFailed = false
+        return
+      } catch {
+        if !hasFailed {
+          operatorLog.write(
+            .error, "state-not-kept", ["cause": .string(OperatorLog.describe(error))])
+        }
+        hasFailed = true
+        guard error.code == .noSpace else { return }
       }
-      hasFailed = true
+      do { try await Task.sleep(for: .seconds(1)) } catch { return }
     }
   }
 }

@@ -41,6 +41,7 @@ extension Supervisor: SupervisorDesk {
     let backlog = recorder.backlog
     object["log"] = .object([
       "waiting": .integer(Int64(backlog.waiting)), "failing": .bool(backlog.isFailing),
+      "lost": .integer(backlog.lost),
     ])
     return object
   }
@@ -252,9 +253,14 @@ extension Supervisor: SupervisorDesk {
     recorder.record(asked("acknowledged", [:], id: notice, by: caller.actor))
   }
 
-  func serviceLevel(from: Timestamp?, to: Timestamp?) -> JSONObject {
+  func serviceLevel(
+    from: Timestamp?, to: Timestamp?
+  ) throws(FailoverError) -> JSONObject {
     let end = to ?? time
     let start = from ?? Timestamp(milliseconds: end.milliseconds - 30 * 86_400_000)
+    guard start < end, end.milliseconds - start.milliseconds <= ServiceLevel.longestMs else {
+      throw FailoverError(.invalid, during: "reporting on no time, or on more than 400 days")
+    }
     var unrecorded: [(from: Timestamp, to: Timestamp?)] = history.unrecorded.map {
       ($0.from, $0.to)
     }

@@ -82,7 +82,7 @@ extension Supervisor {
   /// Declares a time in which no recording was possible.
   func ended(_ decision: Decision, from: Timestamp, to: Timestamp) -> EntryDraft {
     var draft = draft(.failoverEnded, on: decision.id)
-    // None of these entries was lost: the recorder keeps what the log cannot take yet.
+    // The three stand together; entries that were lost, another entry counts.
     draft.count = 0
     draft.first = from
     draft.last = to

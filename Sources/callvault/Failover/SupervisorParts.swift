@@ -32,7 +32,11 @@ struct SupervisorParts: Sendable {
   init(
     _ policy: RoutingPolicy, plan: @escaping @Sendable () -> RoutePlan?
   ) throws(YAMLError) {
-    for declared in policy.probes { probes.append(try Self.probe(declared)) }
+    for declared in policy.probes {
+      let probe = try Self.probe(declared)
+      probes.append(probe)
+      if let linter = probe as? any DriftLinter { linters.append(linter) }
+    }
     for declared in policy.actuators { try add(declared) }
     for (group, source) in policy.groups {
       guard let source,
@@ -72,12 +76,15 @@ struct SupervisorParts: Sendable {
     let (target, settings) = (declared.target, declared.settings)
     switch declared.signal {
     case .http: return try HTTPProbe(target: target, settings: settings)
-    case .uplink: return try UplinkProbe(target: target, settings: settings)
+    case .uplink: return try PlaceProbe.uplink(target: target, settings: settings)
+    case .dns: return try PlaceProbe.name(target: target, settings: settings)
+    case .tls: return try PlaceProbe.certificate(target: target, settings: settings)
+    case .registration: return try RegistrationProbe(target: target, settings: settings)
     case .ami: return try AMIProbe(target: target, settings: settings)
     case .pbxAPI: return try ThreeCXProbe(target: target, settings: settings)
     case .canary: return try CanaryProbe(target: target, settings: settings)
     case .sipOptions: return try SIPOptionsProbe(target: target, settings: settings)
-    case .registration, .passive:
+    case .passive:
       throw unknown("probe", declared.signal.rawValue, settings)
     }
   }

@@ -24,7 +24,7 @@ public struct FuzzTarget: Sendable, CustomStringConvertible {
 
   public static let all: [FuzzTarget] =
     text + http + service + intake + envelope + keys + content + policies + entries + notes + tiles
-    + journal + anchors + audio + views + custody + backups + sip + telephony
+    + journal + anchors + audio + views + custody + backups + sip + telephony + failover
     + cardData
 
   public static func named(_ name: String) -> FuzzTarget? {
