@@ -88,7 +88,7 @@ extension Supervisor {
 
   func lintHourly() async {
     while !Task.isCancelled {
-      await lint()
+      await lookForDrift()
       do { try await Task.sleep(for: Self.lintPace) } catch { return }
     }
   }
@@ -107,10 +107,10 @@ extension Supervisor {
     // Targets that come and go must not wear out the interfaces that a switch needs.
     guard lintedAt.map({ now.ms(since: $0) >= 60_000 }) ?? true else { return }
     lintedAt = now
-    begin { await self.lint() }
+    begin { await self.lookForDrift() }
   }
 
-  private func lint() async {
+  private func lookForDrift() async {
     lintedAt = Self.now
     let findings = await findings()
     blocked = findings.filter { $0.severity == .blocking }
