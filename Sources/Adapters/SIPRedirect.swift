@@ -132,6 +132,11 @@ public struct SIPRedirect: Sendable {
     }
   }
 
+  /// Calls that were sent to contacts since it was made or could last listen.
+  public var redirected: Int64 {
+    server.withLock { $0.current?.statistics ?? $0.last }.redirected
+  }
+
   /// What it has done since it was made or could last listen: names, words and numbers for metrics.
   public var totals: [(String, String, Int64)] {
     let served = server.withLock { $0.current?.statistics ?? $0.last }

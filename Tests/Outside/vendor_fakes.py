@@ -82,6 +82,8 @@ class Twilio(Fake):
         self.account, self.secret = account, secret
         self.trunk, self.originations, self.numbers, self.calls, self.recordings, self.messages = {}, {}, {}, {}, {}, []
         self.page = 50
+        # Calls that were placed, and how the next of them end; the rest are answered.
+        self.placed, self.outcomes = [], []
 
     def fault(self, status, code):
         return Fault(status, {"code": code, "message": "refused", "more_info": "", "status": status})
@@ -167,6 +169,13 @@ class Twilio(Fake):
             if "VoiceUrl" in fields:
                 number["voice_url"] = fields["VoiceUrl"]
             return number
+        if template.endswith("/Calls.json") and method == "POST":
+            if not ("Twiml" in fields or "Url" in fields or "ApplicationSid" in fields):
+                raise self.fault(400, 21205)
+            sid = "CA" + secrets.token_hex(16)
+            self.placed.append(fields)
+            self.calls[sid] = {"sid": sid, "status": "queued", "trunk_sid": None, "parent_call_sid": None, "from": fields["From"]}
+            return self.calls[sid]
         if template.endswith("/Calls.json"):
             calls = [c for c in self.calls.values() if c["status"] == given.get("Status", c["status"])]
             return self.listed("calls", calls, template.format(**values), given, False)
@@ -179,6 +188,14 @@ class Twilio(Fake):
             return running[-1]
         if "/Calls/" in template:
             call = self.one(self.calls, values["Sid"])
+            if method == "GET":
+                # Rung the second time one looks, ended the third.
+                following = {"queued": "ringing", "ringing": self.outcomes[0] if self.outcomes else "in-progress"}
+                shown = dict(call)
+                if call["status"] == "ringing" and self.outcomes:
+                    self.outcomes.pop(0)
+                call["status"] = following.get(call["status"], call["status"])
+                return shown
             if call["status"] != "in-progress":
                 raise self.fault(400, 21220)
             if len(fields.get("Twiml", "")) > 4000:

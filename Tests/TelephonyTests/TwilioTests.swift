@@ -4,6 +4,7 @@ import Failover
 import HTTPClient
 import Mutation
 import Testing
+import Threading
 import YAML
 
 @testable import Telephony
@@ -123,9 +124,15 @@ import YAML
       token_file: \(try Fixture.secretFile("token"))
       """)
     return (
-      try TwilioVoice(settings: settings) { plan },
+      try TwilioVoice(settings: settings, safe: try Fixture.route("pstn", ["+13135550142"])) {
+        plan
+      },
       try signature("https://calls.example.org", "token")
     )
+  }
+
+  static func text(_ answer: TwilioVoice.Answer) -> String {
+    String(decoding: answer.body, as: UTF8.self)
   }
 
   @Test func aNewCallGetsTheContactsOfThePlanInOrder() throws {
@@ -134,13 +141,127 @@ import YAML
     let first = try Self.ask(voice, check)
     #expect(first.status == 200)
     #expect(
-      String(decoding: first.body, as: UTF8.self)
+      Self.text(first)
         == "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Dial answerOnBridge=\"true\" timeout=\"20\" "
         + "action=\"https://calls.example.org/twilio/voice?step=1\" method=\"POST\">"
-        + "<Sip>sip:a@192.0.2.1;x=1&amp;y</Sip></Dial></Response>")
-    let second = String(
-      decoding: try Self.ask(voice, check, target: "/twilio/voice?step=1").body, as: UTF8.self)
-    #expect(second.contains("<Number>+13125550123</Number>") && !second.contains("action"))
+        + "<Sip statusCallback=\"https://calls.example.org/twilio/voice/status\" "
+        + "statusCallbackEvent=\"answered completed\">sip:a@192.0.2.1;x=1&amp;y</Sip></Dial></Response>"
+    )
+    let second = Self.text(try Self.ask(voice, check, target: "/twilio/voice?step=1"))
+    #expect(second.contains(">+13125550123</Number>") && second.contains("voice?step=2"))
+    #expect(second.contains("voice/status?step=1"))
+    // Nobody of the plan answered: the last route's, and then nobody is left.
+    let third = Self.text(try Self.ask(voice, check, target: "/twilio/voice?step=2"))
+    #expect(third.contains(">+13135550142</Number>") && !third.contains("action"))
+    #expect(
+      Self.text(try Self.ask(voice, check, target: "/twilio/voice?step=3")).contains("<Hangup/>"))
+  }
+
+  /// A route that changes while a call rings is begun with its first contact.
+  @Test func aChangedRouteIsRungFromItsFirstContact() throws {
+    let settings = try Fixture.yaml(
+      """
+      origin: https://calls.example.org
+      account: \(Fixture.account)
+      token_file: \(try Fixture.secretFile("token"))
+      """)
+    let current = Lock<RoutePlan?>(
+      try Fixture.plan("main", contacts: ["sip:a@b.example", "sip:c@b.example"]))
+    let voice = try TwilioVoice(
+      settings: settings, safe: try Fixture.route("pstn", ["+13135550142"])
+    ) { current.withLock { $0 } }
+    let check = try Self.signature("https://calls.example.org", "token")
+    #expect(Self.text(try Self.ask(voice, check)).contains("sip:a@b.example"))
+    let other = try Fixture.plan(
+      "backup", version: 2, contacts: ["sip:d@b.example", "sip:e@b.example"])
+    current.withLock { $0 = other }
+    for (step, contact) in [(1, "sip:d@b"), (1, "sip:d@b"), (2, "sip:e@b"), (3, "+13135550142")] {
+      let answer = try Self.ask(voice, check, target: "/twilio/voice?step=\(step)")
+      #expect(Self.text(answer).contains(contact), "\(step): \(Self.text(answer))")
+    }
+    // A plan that has run out is none.
+    let old = try Fixture.plan("main", version: 3, expires: Moment(milliseconds: 0))
+    current.withLock { $0 = old }
+    let call = [("AccountSid", Fixture.account), ("CallSid", Fixture.sid("CA", 2))]
+    #expect(Self.text(try Self.ask(voice, check, fields: call)).contains(">+13135550142<"))
+  }
+
+  @Test func theFallbackIsTheLastRoute() throws {
+    let (voice, check) = try Self.voice(try Fixture.plan("main"))
+    let answer = Self.text(try Self.ask(voice, check, target: "/twilio/voice/fallback"))
+    #expect(answer.contains(">+13135550142</Number>") && !answer.contains("statusCallback"))
+    #expect(!answer.contains("desk"))
+  }
+
+  static func leg(
+    _ status: String, sip: String? = nil, parent: Int = 1, child: Int = 9
+  ) -> [(String, String)] {
+    var fields = [
+      ("AccountSid", Fixture.account), ("CallSid", Fixture.sid("CA", child)),
+      ("ParentCallSid", Fixture.sid("CA", parent)), ("CallStatus", status),
+    ]
+    if let sip { fields.append(("SipResponseCode", sip)) }
+    return fields
+  }
+
+  @Test(
+    arguments: [
+      ("failed", nil, false), ("failed", "503", false), ("failed", "408", false),
+      ("failed", "404", true), ("failed", "603", true), ("failed", "x", false), ("busy", nil, true),
+      ("in-progress", nil, true), ("no-answer", nil, nil), ("completed", "200", nil),
+      ("canceled", nil, nil), ("ringing", nil, nil),
+    ] as [(String, String?, Bool?)])
+  func newsOfALegAreOneReportOfItsRoute(status: String, sip: String?, isAlive: Bool?) throws {
+    let (voice, check) = try Self.voice(try Fixture.plan("main"))
+    _ = try Self.ask(voice, check)
+    let path = "/twilio/voice/status"
+    let first = try Self.ask(voice, check, target: path, fields: Self.leg(status, sip: sip))
+    #expect(first.status == 204)
+    #expect(first.leg?.isAlive == isAlive)
+    if isAlive != nil {
+      let route: RouteID = try Fixture.name("main")
+      #expect(first.leg?.route == route)
+    }
+    // Kept and sent again, it is refused; for another call, or a step that was not served, it says nothing.
+    let again = try Self.ask(voice, check, target: path, fields: Self.leg(status, sip: sip))
+    #expect(again.refusal == (status == "ringing" ? nil : .replayed))
+    for (target, parent) in [(path, 2), (path + "?step=1", 1)] {
+      let other = try Self.ask(
+        voice, check, target: target, fields: Self.leg(status, sip: sip, parent: parent))
+      #expect(other.leg == nil && other.status == 204)
+    }
+  }
+
+  @Test func aCallThatIsSaidToBeOverGetsNothingMore() throws {
+    let (voice, check) = try Self.voice(try Fixture.plan("main"))
+    _ = try Self.ask(voice, check)
+    let ended = [
+      ("AccountSid", Fixture.account), ("CallSid", Fixture.sid("CA", 1)),
+      ("CallStatus", "completed"),
+    ]
+    #expect(try Self.ask(voice, check, target: "/twilio/voice/status", fields: ended).status == 204)
+    #expect(
+      try Self.ask(voice, check, target: "/twilio/voice/status", fields: ended).refusal == .replayed
+    )
+    #expect(try Self.ask(voice, check).refusal == .replayed)
+    #expect(voice.refused.first { $0.0 == .replayed }?.1 == 2)
+  }
+
+  @Test(arguments: [
+    ("path", "/v1/twilio"), ("path", "/metrics"), ("path", "/a//b"), ("path", "/a/../b"),
+    ("path", "/a%20b"), ("origin", "https://calls.example.org/"), ("origin", "calls.example.org"),
+    ("origin", "https://a@calls.example.org"), ("account", "AC1"), ("ring_s", "0"),
+  ])
+  func settingsAreRefused(key: String, value: String) throws {
+    var settings = [
+      "origin": "https://calls.example.org", "account": Fixture.account,
+      "token_file": try Fixture.secretFile("token"),
+    ]
+    settings[key] = value
+    let node = try Fixture.yaml(settings.map { "\($0): \"\($1)\"" }.joined(separator: "\n"))
+    #expect(throws: YAMLError.self) {
+      _ = try TwilioVoice(settings: node, safe: try Fixture.route("pstn")) { nil }
+    }
   }
 
   @Test func nothingThatACallerChoseComesBack() throws {
@@ -161,9 +282,9 @@ import YAML
     #expect(String(decoding: answer.body, as: UTF8.self).contains("<Hangup/>"))
   }
 
-  @Test func withoutAPlanACallerHearsBusy() throws {
+  @Test func withoutAPlanTheLastRouteIsRung() throws {
     let (voice, check) = try Self.voice(nil)
-    #expect(String(decoding: try Self.ask(voice, check).body, as: UTF8.self).contains("busy"))
+    #expect(Self.text(try Self.ask(voice, check)).contains(">+13135550142</Number>"))
   }
 
   @Test func strangersGetNothing() throws {
@@ -217,26 +338,28 @@ import YAML
     #expect(try Self.ask(voice, check, now: now.advanced(byMs: 40_001)).status == 403)
   }
 
-  @Test func anEndedCallGetsNothingMore() {
-    var memory = TwilioReplayGuard()
+  @Test func callsAreForgottenBeforeTheyGrow() throws {
+    let (voice, check) = try Self.voice(try Fixture.plan("main"))
+    var calls = TwilioCalls()
     let now = Moment(milliseconds: 0)
-    let call = TwilioSid(Fixture.sid("CA", 1), .call)
-    guard let call else {
-      Issue.record("no call")
-      return
-    }
-    let admitted = [
-      memory.admit(call, step: 0, hasEnded: false, now: now),
-      memory.admit(call, step: 0, hasEnded: true, now: now),
-      memory.admit(call, step: 1, hasEnded: false, now: now),
-    ]
-    #expect(admitted == [true, true, false])
+    let way = TwilioCalls.Way(
+      route: try Fixture.name("main"), contact: try #require(RouteContact("sip:a@b.example")))
     for number in 0..<10_000 {
-      if let other = TwilioSid(Fixture.sid("CA", number + 2), .call) {
-        _ = memory.admit(other, step: 0, hasEnded: false, now: now.advanced(byMs: Int64(number)))
-      }
+      let call = try #require(TwilioSid(Fixture.sid("CA", number), .call))
+      _ = calls.next(
+        for: call, step: 0, hasEnded: false, among: [way], of: way.route,
+        now: now.advanced(byMs: Int64(number)))
     }
-    #expect(memory.count <= TwilioReplayGuard.limit)
+    #expect(calls.count <= TwilioCalls.limit)
+    // Ended by its own next request, as a caller who hangs up while it rings.
+    _ = try Self.ask(voice, check)
+    let ended = [
+      ("AccountSid", Fixture.account), ("CallSid", Fixture.sid("CA", 1)),
+      ("CallStatus", "completed"), ("DialCallStatus", "no-answer"),
+    ]
+    let last = try Self.ask(voice, check, target: "/twilio/voice?step=1", fields: ended)
+    #expect(Self.text(last).contains("<Hangup/>"))
+    #expect(try Self.ask(voice, check, target: "/twilio/voice?step=2").refusal == .replayed)
   }
 
   @Test func formsReadWhatFormsWrite() throws {

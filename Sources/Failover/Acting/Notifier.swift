@@ -24,6 +24,8 @@ public struct Notice: Hashable, Sendable {
     /// The settings of a provider are not as they must be for a switch to work.
     case drift
     case drillEnded = "drill-ended"
+    /// More calls than the cap went where they cost money; they still go there.
+    case spendCap = "spend-cap"
     /// Recovered; a person may go back or wait.
     case failbackReady = "failback-ready"
     /// The supervisor's log or lease is in trouble.

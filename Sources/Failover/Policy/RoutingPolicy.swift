@@ -104,6 +104,14 @@ public struct RoutingPolicy: Sendable {
     }
   }
 
+  /// A drill by the calendar: it changes nothing.
+  public struct Drill: Sendable {
+    public let dead: Set<TargetID>
+    public let everyMs: Int64
+    /// After a start, at the latest.
+    public static let firstMs: Int64 = 600_000
+  }
+
   /// Who may use the API over the network: tokens by their SHA-256.
   public struct Token: Sendable {
     public let name: String
@@ -143,6 +151,11 @@ public struct RoutingPolicy: Sendable {
   public let escalationMs: Int64
   /// Settings of the redirect server; nil: there is none.
   public let redirect: YAMLNode?
+  public let drills: [Drill]
+  /// Calls to paid routes of which people are told; nil: any number.
+  public let spend: SpendWatch.Cap?
+  /// Settings of what answers Twilio; nil: its requests are not served.
+  public let voice: YAMLNode?
   public let tokens: [Token]
 
   /// The way for calls when nothing is known: the last choice, which needs nothing.

@@ -20,7 +20,7 @@ extension RoutingPolicy {
       "v", "version", "owner", "private_addresses", "emergency_numbers", "hours", "groups",
       "targets", "routes",
       "switching", "failback", "emergency", "actuators", "notifiers", "escalation", "redirect",
-      "tokens",
+      "voice", "drills", "spend", "tokens",
     ])
     _ = try top.required("v").integer(in: 1...1)
     version = try top.required("version").text(atMost: 64)
@@ -51,6 +51,9 @@ extension RoutingPolicy {
     emergency = try Emergency(top.required("emergency"), choices: choices, notifiers: names)
     (escalation, escalationMs) = try Self.escalation(top["escalation"], notifiers: names)
     redirect = top["redirect"].flatMap { $0.isNull ? nil : $0 }
+    drills = try Drill.list(top["drills"], targets: Set(declared.map(\.target.id.description)))
+    spend = try SpendWatch.Cap(top["spend"])
+    voice = top["voice"].flatMap { $0.isNull ? nil : $0 }
     tokens = try Token.list(top["tokens"])
   }
 
@@ -168,7 +171,9 @@ private struct EmergencyGuard {
 
   func check(_ document: YAMLNode) throws(YAMLError) {
     // Elsewhere stand versions and times, and the list of such numbers itself.
-    let sections = ["targets", "routes", "emergency", "actuators", "notifiers", "redirect"]
+    let sections = [
+      "targets", "routes", "emergency", "actuators", "notifiers", "redirect", "voice",
+    ]
     for entry in try document.entries() where sections.contains(entry.key) {
       try look(at: entry.value)
     }

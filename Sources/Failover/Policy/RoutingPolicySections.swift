@@ -126,6 +126,39 @@ extension RoutingPolicy.Declared {
   }
 }
 
+extension RoutingPolicy.Drill {
+  static func list(_ node: YAMLNode?, targets: Set<String>) throws(YAMLError) -> [Self] {
+    var all: [Self] = []
+    guard let node, !node.isNull else { return all }
+    for item in try node.sequence() {
+      let fields = try item.mapping(of: ["dead", "every_ms"])
+      let dead = try fields.required("dead")
+      let names: [TargetID] = try RoutingPolicy.names(dead, in: targets, "target")
+      guard !names.isEmpty else {
+        throw YAMLError(.wrongType, at: dead.position, "a drill needs a target that is to be dead")
+      }
+      all.append(
+        Self(
+          dead: Set(names),
+          everyMs: try fields.required("every_ms").integer(in: 1_000...31_536_000_000)))
+    }
+    guard all.count <= 16 else {
+      throw YAMLError(.wrongType, at: node.position, "at most 16 drills are expected here")
+    }
+    return all
+  }
+}
+
+extension SpendWatch.Cap {
+  init?(_ node: YAMLNode?) throws(YAMLError) {
+    guard let node, !node.isNull else { return nil }
+    let fields = try node.mapping(of: ["calls", "window_ms"])
+    self.init(
+      calls: try fields.required("calls").integer(in: 1...1_000_000),
+      windowMs: try fields.required("window_ms").integer(in: 1_000...86_400_000))
+  }
+}
+
 extension RoutingPolicy.Token {
   static func list(_ node: YAMLNode?) throws(YAMLError) -> [Self] {
     var all: [Self] = []

@@ -135,9 +135,11 @@ public final class SupervisorAPI: Handler {
     case .failBack: try await reply.send(200, json: try await desk.failBack(by: caller))
     case .release: try await reply.send(200, json: try await desk.release(by: caller))
     case .drill:
-      let fields = try await fields(body, ["dead"])
+      let fields = try await fields(body, ["dead", "confirm", "for_ms"])
       try await reply.send(
-        200, json: try await desk.drill(dead: try Self.targets(fields), by: caller))
+        200,
+        json: try await desk.drill(
+          dead: try Self.targets(fields), live: try Self.liveDrill(fields), by: caller))
     case .signal: try await signal(try await fields(body, Self.signalFields), by: caller, reply)
     case .emergency:
       let fields = try await fields(body, ["event", "call", "reference"])
@@ -237,6 +239,14 @@ public final class SupervisorAPI: Handler {
       throw ProblemDetail(.unprocessable, "`\(member)` must be a name of the routing policy.")
     }
     return name
+  }
+
+  /// `confirm`, the route that calls are to go for `for_ms`; without both, nothing is changed.
+  private static func liveDrill(_ fields: ObjectFields) throws(ProblemDetail) -> LiveDrill? {
+    guard fields.has("confirm") || fields.has("for_ms") else { return nil }
+    return LiveDrill(
+      route: try name(fields, "confirm"),
+      forMs: try fields.requiredInteger("for_ms", in: LiveDrill.times))
   }
 
   private static func targets(_ fields: ObjectFields) throws(ProblemDetail) -> Set<TargetID> {

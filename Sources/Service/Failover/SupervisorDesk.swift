@@ -13,6 +13,21 @@ public struct SupervisorCaller: Sendable {
   }
 }
 
+/// A drill with callers.
+public struct LiveDrill: Sendable {
+  /// The route that a person confirmed.
+  public let route: RouteID
+  public let forMs: Int64
+
+  /// The shortest and the longest time.
+  public static let times: ClosedRange<Int64> = 1_000...600_000
+
+  public init(route: RouteID, forMs: Int64) {
+    self.route = route
+    self.forMs = forMs
+  }
+}
+
 /// What can be asked of the supervisor; the API is a face of this.
 ///
 /// What changes something is in the supervisor's log, and returns when it has been decided, not when everybody who
@@ -35,8 +50,13 @@ public protocol SupervisorDesk: Sendable {
   /// The newest decisions first, with their evidence.
   func history(limit: Int) async -> JSONObject
   /// Rehearses the death of some targets: what would be decided and how fast, and what each actuator would change.
+  ///
+  /// With `live`, calls then really go that way for a time; the report says `running`, and ``drills()`` has what came of it.
+  ///
+  /// - Throws: ``FailoverError/Code/noRoute`` when another route than the confirmed one would be taken, or calls do not
+  ///   go their usual way now.
   func drill(
-    dead: Set<TargetID>, by caller: SupervisorCaller
+    dead: Set<TargetID>, live: LiveDrill?, by caller: SupervisorCaller
   ) async throws(FailoverError) -> JSONObject
   func drills() async -> JSONObject
   /// What somebody saw elsewhere of a target; one voice with all others who report.

@@ -7,28 +7,34 @@ enum TwiML {
 
   /// Rings all contacts at once; whoever answers first has the call.
   static func ring(_ contacts: [RouteContact], seconds: Int64) -> String {
-    document(dial(Array(contacts.prefix(contactLimit)), seconds: seconds, next: nil))
+    document(
+      dial(Array(contacts.prefix(contactLimit)), seconds: seconds, next: nil, status: nil))
   }
 
-  /// Rings one contact and asks `next` what to do when nobody answered.
-  static func ring(_ contact: RouteContact, seconds: Int64, next: String) -> String {
-    document(dial([contact], seconds: seconds, next: next))
+  /// Rings one contact, asks `next` what to do when that has ended, and tells `status` what became of it.
+  static func ring(
+    _ contact: RouteContact, seconds: Int64, next: String?, status: String?
+  ) -> String {
+    document(dial([contact], seconds: seconds, next: next, status: status))
   }
 
   static let hangUp = document("<Hangup/>")
-
-  /// Says that the call cannot be taken, to a caller for whom there is no route.
-  static let busy = document("<Reject reason=\"busy\"/>")
 
   private static func document(_ content: String) -> String {
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>\(content)</Response>"
   }
 
-  private static func dial(_ contacts: [RouteContact], seconds: Int64, next: String?) -> String {
+  private static func dial(
+    _ contacts: [RouteContact], seconds: Int64, next: String?, status: String?
+  ) -> String {
     let action = next.map { " action=\"\(escaped($0))\" method=\"POST\"" } ?? ""
+    let news =
+      status.map {
+        " statusCallback=\"\(escaped($0))\" statusCallbackEvent=\"answered completed\""
+      } ?? ""
     let nouns = contacts.map { contact in
-      contact.isNumber
-        ? "<Number>\(escaped(contact.uri))</Number>" : "<Sip>\(escaped(contact.uri))</Sip>"
+      let noun = contact.isNumber ? "Number" : "Sip"
+      return "<\(noun)\(news)>\(escaped(contact.uri))</\(noun)>"
     }
     return "<Dial answerOnBridge=\"true\" timeout=\"\(seconds)\"\(action)>"
       + nouns.joined() + "</Dial>"

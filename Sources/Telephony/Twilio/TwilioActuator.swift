@@ -5,22 +5,23 @@ public import YAML
 
 /// Twilio: which address of a trunk, and which document of a number, new calls get; live calls moved: section 6 of
 /// `Documentation/formats/failover-actuators.md`.
-public final class TwilioActuator: SettingsActuator, CallMover, DriftLinter {
+public final class TwilioActuator: SettingsActuator, CallMover, CanaryCaller, DriftLinter {
   public let id: ActuatorID
   public let fence = PlanFence()
   public let readLimitMs: Int64
   let trunk: TwilioSid?
   let originations: RouteChoice<[TwilioSid]>
   let numbers: [(sid: TwilioSid, urls: RouteChoice<String>)]
-  private let client: TwilioClient
+  let client: TwilioClient
+  let canaries: TwilioCanaries?
   /// How long a contact may ring.
   private let ringSeconds: Int64
 
-  /// Keys: those of an account, `trunk`, `numbers`, `ring_s`, `limit_ms`.
+  /// Keys: those of an account, `trunk`, `numbers`, `canaries`, `ring_s`, `limit_ms`.
   public init(id: ActuatorID, settings: YAMLNode) throws(YAMLError) {
     self.id = id
     let fields = try settings.mapping(
-      of: TwilioClient.keys + ["trunk", "numbers", "ring_s", "limit_ms"])
+      of: TwilioClient.keys + ["trunk", "numbers", "canaries", "ring_s", "limit_ms"])
     client = try TwilioClient(fields)
     readLimitMs = try VendorSettings.milliseconds(
       fields["limit_ms"], in: 100...20_000, otherwise: 5_000)
@@ -50,6 +51,7 @@ public final class TwilioActuator: SettingsActuator, CallMover, DriftLinter {
         ))
     }
     self.numbers = numbers
+    canaries = try fields["canaries"].map { node throws(YAMLError) in try TwilioCanaries(node) }
   }
 
   private static func sid(
@@ -129,7 +131,7 @@ public final class TwilioActuator: SettingsActuator, CallMover, DriftLinter {
     }
   }
 
-  private var accountPath: String { "/2010-04-01/Accounts/\(client.account)" }
+  var accountPath: String { "/2010-04-01/Accounts/\(client.account)" }
 
   func originationURLs(
     before deadline: Moment

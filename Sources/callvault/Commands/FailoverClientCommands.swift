@@ -110,23 +110,65 @@ enum FailoverClientCommands {
     summary:
       "rehearse the death of a target: what would be decided, how fast, and what would change",
     options: client + [
-      .value("dead", "TARGET", "a target of the policy", required: true, repeated: true)
+      .value("dead", "TARGET", "a target of the policy", required: true, repeated: true),
+      .flag("live", "then send calls that way for a time, and back"),
+      .value("for", "TIME", "with --live: for how long, 1s to 10m; else 1m"),
     ],
     examples: [
-      ("callvault failover drill --dead pbx", "changes nothing; the report is in the log")
+      ("callvault failover drill --dead pbx", "changes nothing; the report is in the log"),
+      ("callvault failover drill --dead pbx --live --for 2m", "with callers, after a question"),
     ],
-    exitCodes: [(5, "the drill failed")]
+    exitCodes: [(5, "the drill failed")],
+    discussion: [
+      "With --live the route's name has to be typed. `override --end` ends it sooner, and so does that way's death."
+    ]
   ) { arguments, terminal in
-    let report = try await ask(
-      arguments, "POST", "/v1/drills",
-      ["dead": .array(arguments.all("dead").map { .string($0) })])
+    let body: JSONObject = ["dead": .array(arguments.all("dead").map { .string($0) })]
+    var report = try await ask(arguments, "POST", "/v1/drills", body)
+    if arguments.has("live"), report["passed"]?.bool == true,
+      let route = report["route"]?.string
+    {
+      report = try await live(route, body, arguments, terminal)
+    }
     let isPassed = report["passed"]?.bool ?? false
     let decided =
       report["route"]?.string.map {
-        "calls would go to \($0) after \(report["decide_ms"]?.integer ?? 0) ms"
+        "calls \(report["live_ms"] == nil ? "would go" : "went") to \($0)"
+          + " after \(report["decide_ms"]?.integer ?? 0) ms"
       } ?? "no other way would be taken"
-    terminal.result("\(isPassed ? "passed" : "failed"): \(decided)", report)
+    let lived =
+      report["live_ms"]?.integer.map {
+        ", for \($0) ms; they are \(report["reverted"]?.bool == true ? "back" : "NOT back")"
+      } ?? ""
+    terminal.result("\(isPassed ? "passed" : "failed"): \(decided)\(lived)", report)
     return isPassed ? ExitCode.success.rawValue : ExitCode.conflict.rawValue
+  }
+
+  /// Asks the person, sends calls the other way, and waits until they are back.
+  private static func live(
+    _ route: String, _ body: JSONObject, _ arguments: Arguments, _ terminal: Terminal
+  ) async throws -> JSONObject {
+    guard let seconds = DurationText.seconds(arguments.value("for") ?? "1m") else {
+      throw CommandFailure(.usage, "--for must be a time such as 30s or 2m")
+    }
+    terminal.note(
+      "All new calls will go to \(route) for \(seconds) seconds. Type the route's name to begin: ")
+    guard readLine() == route else {
+      throw CommandFailure(.usage, "that is not its name; nothing was changed")
+    }
+    var asked = body
+    asked["confirm"] = .string(route)
+    asked["for_ms"] = .integer(seconds * 1000)
+    let id = try await ask(arguments, "POST", "/v1/drills", asked)["id"]
+    while true {
+      let reports = try await ask(arguments, "GET", "/v1/drills")["drills"]?.array ?? []
+      guard let report = reports.compactMap(\.object).first(where: { $0["id"] == id }) else {
+        throw CommandFailure(
+          .internal, "the supervisor was started anew; look with: callvault failover status")
+      }
+      if report["running"] == nil { return report }
+      try await Task.sleep(for: .milliseconds(500))
+    }
   }
 
   static let lint = Command(

@@ -139,18 +139,6 @@ extension Supervisor {
     events.end()
   }
 
-  /// Nothing here can make a call by itself; a phone system's API may be asked by whoever has one.
-  func callCanary(_ route: RouteID) {
-    supervision.canaryEnded(on: route, succeeded: false, at: Self.now)
-    operatorLog.write(
-      .warning, "no-canary",
-      [
-        "route": .string(route.description),
-        "to_do":
-          "set `canaries: 0` in `failback`, or approve: callvault failover override --failback",
-      ])
-  }
-
   /// Moves calls that are going on, ten at once, emergencies first.
   nonisolated func rescue(by mover: any CallMover, to plan: RoutePlan) async {
     do {

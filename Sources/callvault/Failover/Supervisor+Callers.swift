@@ -26,6 +26,9 @@ extension Supervisor {
     return refused(peer, .credentialMissing)
   }
 
+  /// A request in Twilio's name that is not believed is an attempt of somebody nobody knows.
+  func refusedVoice(_ peer: SupervisorPeer) { _ = refused(peer, .credentialUnknown) }
+
   private func refused(_ peer: SupervisorPeer, _ reason: Reason) -> SupervisorCaller? {
     var draft = EntryDraft(
       .authRefused, .single,

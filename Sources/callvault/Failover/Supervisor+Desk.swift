@@ -3,6 +3,7 @@ import Cryptography
 import Encoding
 import Failover
 import Service
+import Telephony
 
 extension Supervisor: SupervisorDesk {
   func status() -> JSONObject {
@@ -70,7 +71,7 @@ extension Supervisor: SupervisorDesk {
     ]
   }
 
-  private func checkKnown(_ targets: Set<TargetID>) throws(FailoverError) {
+  func checkKnown(_ targets: Set<TargetID>) throws(FailoverError) {
     guard targets.isSubset(of: policy.targets.map(\.id)) else {
       throw FailoverError(.invalid, during: "looking for a target of the policy")
     }
@@ -127,82 +128,25 @@ extension Supervisor: SupervisorDesk {
     return ["decisions": .array(items)]
   }
 
-  func drill(
-    dead: Set<TargetID>, by caller: SupervisorCaller
-  ) async throws(FailoverError) -> JSONObject {
-    try checkKnown(dead)
-    guard !dead.isEmpty else {
-      throw FailoverError(.invalid, during: "reading which targets are to be dead")
-    }
-    let id = Identifier.random()
-    var report: JSONObject = [
-      "id": .string(id.description), "time": .string(time.rfc3339),
-      "dead": .array(dead.sorted().map { .string($0.description) }),
-    ]
-    let rehearsed = supervision.rehearse(deathOf: dead, at: Self.now, time: time)
-    var isPassed = false
-    if let (decision, ms) = rehearsed {
-      report["decide_ms"] = .integer(ms)
-      report["cause"] = .string(decision.cause.rawValue)
-      report["state"] = .string(decision.plan.state.rawValue)
-      report["route"] = .string(decision.plan.route.id.description)
-      isPassed = ms < policy.switching.ceilingMs
-      let began = Self.now
-      var planned: [JSONValue] = []
-      for needed in parts.actuators where needed.states.contains(decision.plan.state) {
-        let (entry, isPlanned) = await Self.dryRun(needed.actuator, decision.plan)
-        planned.append(entry)
-        isPassed = isPassed && isPlanned
-      }
-      report["actuators"] = .array(planned)
-      report["plan_ms"] = .integer(Self.now.ms(since: began))
-    }
-    let findings = await findings()
-    report["drift"] = .array(findings.map { .object($0.json) })
-    isPassed = isPassed && !findings.contains { $0.severity == .blocking }
-    report["passed"] = .bool(isPassed)
-    if drillReports.count >= 100 { drillReports.removeFirst() }
-    drillReports.append(report)
-    recorder.record(drilled(report, id: id, by: caller.actor))
-    tell(.drillEnded, .normal, subject: isPassed ? "passed" : "failed")
-    return report
-  }
-
-  private nonisolated static func dryRun(
-    _ actuator: any Actuator, _ plan: RoutePlan
-  ) async -> (JSONValue, Bool) {
-    do throws(FailoverError) {
-      let planned = try await actuator.plan(plan)
-      return (
-        .object([
-          "actuator": .string(actuator.id.description),
-          "changes": .array(
-            planned.changes.map {
-              .object([
-                "subject": .string($0.subject), "before": .string($0.before),
-                "after": .string($0.after),
-              ])
-            }),
-        ]), true
-      )
-    } catch {
-      return (
-        .object([
-          "actuator": .string(actuator.id.description), "error": .string("\(error)"),
-        ]), false
-      )
-    }
-  }
-
-  func drills() -> JSONObject {
-    ["drills": .array(drillReports.reversed().map { .object($0) })]
-  }
-
   func report(
     target: TargetID, isAlive: Bool, by caller: SupervisorCaller
   ) throws(FailoverError) {
     try takeSignal()
     try checkKnown([target])
+    observe(target, isAlive: isAlive)
+  }
+
+  /// What Twilio saw of a route's contact: a report about each target that the route needs, one voice with all others.
+  func report(_ leg: TwilioVoice.Leg) {
+    guard let route = policy.choice(leg.route)?.route else { return }
+    let reported = policy.targets.filter { target in
+      route.needs.contains(target.id) && target.signals.contains { $0.kind == .passive }
+    }
+    guard !reported.isEmpty, countSignal() else { return }
+    for target in reported { observe(target.id, isAlive: leg.isAlive) }
+  }
+
+  private func observe(_ target: TargetID, isAlive: Bool) {
     let now = Self.now
     supervision.observe(
       ProbeObservation(target: target, signal: .passive, result: .sent, at: now))
@@ -223,11 +167,17 @@ extension Supervisor: SupervisorDesk {
   }
 
   private func takeSignal() throws(FailoverError) {
+    guard countSignal() else { throw FailoverError(.busy, during: "taking a report") }
+  }
+
+  /// - Returns: whether one more report may be taken.
+  private func countSignal() -> Bool {
     guard signals.take(at: Self.now) else {
       counters.signalsRefused += 1
-      throw FailoverError(.busy, during: "taking a report")
+      return false
     }
     counters.signals += 1
+    return true
   }
 
   func notices() -> JSONObject {

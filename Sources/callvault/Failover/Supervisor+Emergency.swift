@@ -20,7 +20,9 @@ extension Supervisor {
     if let call {
       transfers: for route in routes {
         for mover in parts.movers {
-          if await Self.moves(call, by: mover, to: route, before: began.advanced(byMs: 4_500)) {
+          // A provider that hangs leaves time for the next.
+          let deadline = min(began.advanced(byMs: 4_500), Self.now.advanced(byMs: 2_000))
+          if await Self.moves(call, by: mover, to: route, before: deadline) {
             transferred = route
             break transfers
           }

@@ -1,6 +1,7 @@
 import Adapters
 import Failover
 import Service
+import Telephony
 
 /// What the supervisor counts of itself, for Prometheus.
 extension Supervisor {
@@ -27,6 +28,9 @@ extension Supervisor {
       "callvault_failover_latched", "1 while a person must look.",
       supervision.routing.budget.isLatched ? 1 : 0)
     set(
+      "callvault_failover_paid_calls", "Calls of the policy's last window that cost money.",
+      Double(spent))
+    set(
       "callvault_failover_log_waiting", "Entries that the log has not taken yet.",
       Double(recorder.backlog.waiting))
     var totals: [(String, String, Int64)] = [
@@ -38,10 +42,20 @@ extension Supervisor {
       ("stalls", "Times that the supervisor itself stood still.", Int64(supervision.stalls)),
     ]
     if let redirect = parts.redirect { totals += redirect.totals }
+    if let voice = parts.voice { totals += voice.totals }
     for (name, help, value) in totals {
       metrics.declare("callvault_failover_\(name)_total", .counter, help: help)
       metrics.add("callvault_failover_\(name)_total", by: Double(value))
     }
+    if let voice = parts.voice { add(voice, to: metrics) }
     return metrics.exposition()
+  }
+
+  private func add(_ voice: TwilioVoice, to metrics: MetricsRegistry) {
+    let name = "callvault_failover_twilio_refused_total"
+    metrics.declare(name, .counter, help: "Requests in Twilio's name that were refused.")
+    for (reason, count) in voice.refused {
+      metrics.add(name, [("reason", reason.rawValue)], by: Double(count))
+    }
   }
 }

@@ -97,7 +97,10 @@ extension Supervisor {
   func drilled(_ report: JSONObject, id: Identifier, by actor: Actor) -> EntryDraft {
     var draft = draft(.failoverDrilled, on: id, by: actor)
     var kept = JSONObject()
-    for key in ["decide_ms", "plan_ms", "route", "passed"] { kept[key] = report[key] }
+    for key in [
+      "decide_ms", "plan_ms", "route", "passed", "confirm_ms", "live_ms", "reverted", "revert_ms",
+      "cut_short",
+    ] { kept[key] = report[key] }
     commit(kept, to: &draft)
     return draft
   }

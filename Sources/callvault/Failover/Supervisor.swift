@@ -48,6 +48,8 @@ actor Supervisor {
   var lintedAt: Moment?
   /// Whether a target is doubted since the last look.
   var isDoubtful = false
+  /// Calls of the last window that cost money.
+  var spent: Int64 = 0
   /// When recording became impossible on the way that is commanded.
   var unrecordedSince: Timestamp?
 
@@ -92,6 +94,8 @@ actor Supervisor {
       group.addTask { await self.watch() }
       group.addTask { await self.countGroups() }
       group.addTask { await self.lintHourly() }
+      group.addTask { await self.drillByCalendar() }
+      group.addTask { await self.watchSpending() }
       group.addTask { await self.beat() }
       for await job in jobs.stream { group.addTask { await job() } }
       group.cancelAll()

@@ -6,6 +6,7 @@ import Failover
 import HTTP
 import Host
 import Service
+import Telephony
 import Threading
 
 /// A supervisor's process from its start to its stop.
@@ -79,18 +80,20 @@ struct SupervisorLife: Sendable {
     _ supervisor: Supervisor, _ recorder: DecisionRecorder, ready: ([String]) -> Void
   ) async -> Bool {
     let server: Server
+    let voice = supervisor.parts.voice
     do {
       var configuration = ServerConfiguration(
-        listeners: listening.listeners, hosts: listening.hosts)
+        listeners: listening.listeners, hosts: listening.hosts + (voice.map { [$0.host] } ?? []))
       configuration.limits.bodyBytes = 1 << 16
       configuration.limits.connections = 512
       configuration.limits.stopGrace = .seconds(2)
       configuration.loops = 1
-      server = try Server(
-        configuration,
-        handler: SupervisorAPI(
-          desk: supervisor, log: log,
-          description: unsafe InitCommand.asset(callvault_failover_openapi_json())))
+      let api = SupervisorAPI(
+        desk: supervisor, log: log,
+        description: unsafe InitCommand.asset(callvault_failover_openapi_json()))
+      let handler: any Handler =
+        voice.map { VoiceHandler(voice: $0, supervisor: supervisor, others: api) } ?? api
+      server = try Server(configuration, handler: handler)
     } catch {
       log.write(.error, "server-failed", ["cause": .string(OperatorLog.describe(error))])
       return false

@@ -16,10 +16,12 @@ struct SupervisorParts: Sendable {
   var probes: [any Probe] = []
   var actuators: [NeededActuator] = []
   var movers: [any CallMover] = []
+  var canaries: [any CanaryCaller] = []
   var groups: [CallGroupID: any CallGroupSource] = [:]
   var notifiers: [NotifierID: any Notifier] = [:]
   var linters: [any DriftLinter] = []
   var redirect: SIPRedirect?
+  var voice: TwilioVoice?
   /// What runs beside: the redirect server.
   var services: [@Sendable () async -> Void] = []
 
@@ -54,6 +56,9 @@ struct SupervisorParts: Sendable {
     for declared in policy.notifiers {
       guard let id = NotifierID(declared.name) else { continue }
       notifiers[id] = try Self.notifier(id, declared)
+    }
+    if let settings = policy.voice {
+      voice = try TwilioVoice(settings: settings, safe: policy.safe.route, plan: plan)
     }
     if let settings = policy.redirect {
       let redirect = try SIPRedirect(
@@ -104,6 +109,7 @@ struct SupervisorParts: Sendable {
     }
     actuators.append(NeededActuator(actuator: actuator, states: declared.states))
     if let mover = actuator as? any CallMover { movers.append(mover) }
+    if let caller = actuator as? any CanaryCaller { canaries.append(caller) }
     if let linter = actuator as? any DriftLinter { linters.append(linter) }
   }
 
