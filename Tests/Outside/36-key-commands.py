@@ -8,10 +8,12 @@ import glob
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+import uuid
 
 if "CALLVAULT_MOUNTS" not in os.environ:
     own = ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
@@ -58,6 +60,33 @@ class Practice(Service):
         for recording, audio in stored.items():
             status, _, body = self.request("GET", "/v1/recordings/%s/audio" % recording, None, reader, PURPOSE)
             assert status == 200 and body == audio, (recording, status)
+
+    def moved_keys(self, reader):
+        """Wrapped keys in other rows: each other's, and a patient's tag key in the place of a call's."""
+        def write(keys):
+            catalog = sqlite3.connect(self.data + "/catalog.sqlite")
+            with catalog:
+                for call, key in keys.items():
+                    assert catalog.execute(
+                        "UPDATE call SET wrapped_key = ? WHERE id = ?", (key, call)).rowcount == 1
+            catalog.close()
+
+        catalog = sqlite3.connect(self.data + "/catalog.sqlite")
+        own = dict(catalog.execute("SELECT id, wrapped_key FROM call ORDER BY id LIMIT 3"))
+        (tag,) = catalog.execute("SELECT wrapped_key FROM subject LIMIT 1").fetchone()
+        names = {call: [str(uuid.UUID(bytes=name)) for (name,) in catalog.execute(
+            "SELECT id FROM recording WHERE call = ?", (call,))] for call in own}
+        catalog.close()
+        first, second, third = own
+        write({first: own[second], second: own[first], third: tag})
+        self.start()
+        for recording in sum(names.values(), []):
+            status, _, body = self.request("GET", "/v1/recordings/%s/audio" % recording, None, reader, PURPOSE)
+            assert status == 500 and json.loads(body)["type"].endswith(":damaged"), (status, body)
+        self.stop()
+        write(own)
+        self.start()
+        return sum(map(len, names.values()))
 
     def refused(self, code, *words):
         """A start that does not come about."""
@@ -183,13 +212,14 @@ def main():
     service.refused(6, "anchor")
     for path in service.anchors:
         unmount(path)
-    service.start()
+    moved = service.moved_keys(reader)
     service.check(stored, reader)
     service.stop()
     verdict = subprocess.run([CALLVAULT, "audit", "verify", service.data + "/log", "--key",
                               service.init["verifier_key"]], capture_output=True, text=True)
     assert verdict.returncode == 10, verdict.stdout
-    say("%d recordings, 5 epochs, 4 ratchets, old database, old ring, lost places" % len(stored))
+    say("%d recordings, 5 epochs, 4 ratchets, old database, old ring, lost places; %d recordings whose keys were "
+        "moved to other rows are damaged there" % (len(stored), moved))
 
 
 if __name__ == "__main__":
