@@ -233,7 +233,8 @@ def main():
 
     worker, checker = Worker(folder, account), Checker(counts)
     try:
-        while sum(moments[doing] for doing in COUNTED) < options.kills or len(account.purged) <= options.kills // 16:
+        counted = 0
+        while counted < options.kills or len(account.purged) <= options.kills // 16:
             # A start takes as long as it takes, and is a moment like others; then some of its work.
             deadline = time.monotonic() + dice.random() * (0.08 if worker.ready else 0.15)
             while time.monotonic() < deadline:
@@ -242,10 +243,12 @@ def main():
             worker.stop()
             keep_anchors()
             # Most of what lies between is passed over: it is what other tests kill.
-            if account.doing not in COUNTED and dice.random() < 0.9:
+            between = sum(moments.values()) - counted
+            if account.doing not in COUNTED and (between > counted // 4 or dice.random() < 0.7):
                 worker.go_on()
                 continue
             moments[account.doing] += 1
+            counted += account.doing in COUNTED
             kill = sum(moments.values())
             # Before a vault is made there is nothing to start.
             if os.path.exists(folder + "/tenant"):
