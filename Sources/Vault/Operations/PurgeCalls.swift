@@ -135,30 +135,39 @@ extension Vault {
     let row: CallRow
   }
 
+  /// What came of one entry.
+  ///
+  /// Not a tuple with a `Result` of ``VaultError``: with optimisation Swift 6.3.1 reads another number than
+  /// the task returned.
+  private struct Recorded: Sendable {
+    let place: Int
+    let position: LogPosition?
+    let failure: VaultError?
+  }
+
   /// Records all entries at once: they share the appends and syncs of the log.
   ///
   /// - Returns: those that are durable, in order, and why others are not.
   private func recordTogether(
     _ begun: [BegunPurge]
   ) async -> (said: [(purge: BegunPurge, position: LogPosition)], failure: VaultError?) {
-    await withTaskGroup(of: (Int, Result<LogPosition, VaultError>).self) { group in
+    await withTaskGroup(of: Recorded.self) { group in
       for (place, purge) in begun.enumerated() {
         group.addTask {
           do throws(VaultError) {
             let row = RowReference(.purge, purge.row.id)
-            return (place, .success(try await self.record(purge.draft, of: row).position))
+            let position = try await self.record(purge.draft, of: row).position
+            return Recorded(place: place, position: position, failure: nil)
           } catch {
-            return (place, .failure(error))
+            return Recorded(place: place, position: nil, failure: error)
           }
         }
       }
       var positions = [LogPosition?](repeating: nil, count: begun.count)
       var failure: VaultError?
-      for await (place, result) in group {
-        switch result {
-        case .success(let position): positions[place] = position
-        case .failure(let error): failure = failure ?? error
-        }
+      for await recorded in group {
+        positions[recorded.place] = recorded.position
+        failure = failure ?? recorded.failure
       }
       let said = zip(begun, positions).compactMap { purge, position in
         position.map { (purge: purge, position: $0) }
