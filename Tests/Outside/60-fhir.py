@@ -99,9 +99,9 @@ def lines():
                 yield json.dumps(entry, sort_keys=True, separators=(",", ":"))
 
 
-program = os.path.join(os.path.dirname(CALLVAULT), "entry-views")
+program = os.path.join(os.environ.get("TOOLS") or os.path.dirname(CALLVAULT), "entry-views")
 if not os.path.exists(program):
-    print("entry-views is not built beside callvault")
+    print("entry-views is not built: swift build --build-tests")
     sys.exit(77)
 source = list(lines())
 shown = subprocess.run([program, "fhir", "vault.example/callvault"], input="\n".join(source) + "\n",

@@ -10,7 +10,7 @@ import vendor_fakes
 from vendor_fakes import Asterisk, Fault, ThreeCX, Twilio
 
 SCRATCH, REPOSITORY = Path(os.environ["SCRATCH"]), Path(os.environ["REPOSITORY"])
-DRIVER = Path(os.environ["CALLVAULT"]).with_name("telephony-driver")
+DRIVER = Path(os.environ.get("TOOLS") or Path(os.environ["CALLVAULT"]).parent) / "telephony-driver"
 if not DRIVER.exists():
     print("telephony-driver is not built: swift build --build-tests")
     sys.exit(77)

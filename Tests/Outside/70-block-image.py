@@ -19,7 +19,7 @@ import sys
 import time
 
 REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
-WORKER = str(pathlib.Path(os.environ["CALLVAULT"]).with_name("key-worker"))
+WORKER = os.path.join(os.environ.get("TOOLS") or os.path.dirname(os.environ["CALLVAULT"]), "key-worker")
 SCRATCH = os.environ["SCRATCH"]
 
 if "CALLVAULT_MOUNTS" not in os.environ:

@@ -22,7 +22,7 @@ if missing:
     print("%s is not installed (Debian: kamailio dnsmasq-base openssl)" % missing)
     sys.exit(77)
 SCRATCH = Path(os.environ["SCRATCH"])
-DRIVER = Path(os.environ["CALLVAULT"]).with_name("telephony-driver")
+DRIVER = Path(os.environ.get("TOOLS") or Path(os.environ["CALLVAULT"]).parent) / "telephony-driver"
 SECRET = "s3cret-0123456789abcdef0123456789"
 secret_file = SCRATCH / "secret"
 secret_file.write_text(SECRET + "\n")

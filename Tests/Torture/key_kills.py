@@ -16,7 +16,7 @@ looks in the right places.
 
     Tests/Torture/key_kills.py [--kills N] [--seed S]       N within a rotation, ratchet, backup or restore
 
-CALLVAULT is the program; key-worker lies beside it.
+CALLVAULT is the program; key-worker lies in TOOLS, or beside it.
 """
 import argparse
 import collections
@@ -39,7 +39,7 @@ sys.path.insert(0, str(REPOSITORY / "Tests/Outside"))
 from ring_keys import Keys, records, text as uuid  # noqa: E402
 
 CALLVAULT = os.environ.get("CALLVAULT", str(REPOSITORY / ".build/debug/callvault"))
-WORKER = str(pathlib.Path(CALLVAULT).with_name("key-worker"))
+WORKER = os.path.join(os.environ.get("TOOLS") or os.path.dirname(CALLVAULT), "key-worker")
 POLICIES = str(REPOSITORY / "Policies")
 # In memory where there is such a volume: SIGKILL leaves what the kernel has, whatever the disk has of it.
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

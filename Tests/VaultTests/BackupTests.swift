@@ -127,6 +127,28 @@ import Threading
     #expect(report.findings.contains("objects-aside: not listed"))
   }
 
+  /// A restore was cut off, and the backup went on: the vault did not start for a piece of the journal that
+  /// the newer backup no longer had.
+  @Test func aRestoreKeepsNothingOfAnotherBackup() async throws {
+    let practice = try await Practice.new()
+    let (place, aside) = (try TemporaryDirectory(), try TemporaryDirectory())
+    _ = try await practice.recording(Practice.sound(100))
+    _ = try await practice.backUp(to: place.path)
+    let restore = BackupRestore(
+      place.path, to: aside.path + "/restored", key: practice.log.verifierKey)
+    _ = try restore.run()
+    let part = aside.path + "/restored.part"
+    try FileManager.default.moveItem(atPath: aside.path + "/restored", toPath: part)
+    try Data("old".utf8).write(to: URL(filePath: part + "/journal/0000000000009999.journal"))
+    let before = try Practice.files(below: part)
+    _ = try await practice.backUp(to: place.path)
+    _ = try restore.run()
+    let after = try Practice.files(below: aside.path + "/restored")
+    #expect(before.contains("journal/0000000000009999.journal"))
+    #expect(!after.contains("journal/0000000000009999.journal"))
+    #expect(after.contains("restored") && after.contains { $0.hasPrefix("objects/") })
+  }
+
   /// Any call of the file system fails: what counted before still does, whole.
   @Test(arguments: [EIO, ENOSPC])
   func whateverCallFailsABackupIsWhole(number: Int32) async throws {

@@ -51,7 +51,7 @@ public struct BackupRestore: Sendable {
 
   /// Copies every file, hashed as it is read, and gives the folder its name when all is durable.
   ///
-  /// One that was interrupted is gone on with; what is whole is kept.
+  /// One of the same backup that was interrupted is gone on with, and what is whole is kept.
   ///
   /// - Throws: ``VaultError/Code/tampered`` with a sentence that names the first file that is not what was
   ///   written; ``VaultError/Code/conflict`` if something is in the way.
@@ -74,17 +74,33 @@ public struct BackupRestore: Sendable {
         guard error.code == .locked else { throw error }
         throw Self.refusal(.conflict, "another restore to \(target) is running")
       }
+      if try readIfPresent(part + "/restored", limit: 1 << 16, on: fileSystem) != bytes {
+        try discardPart()
+        try AtomicFile.write(bytes, to: part + "/restored", on: fileSystem)
+      }
       try copyAll(manifest, of: note)
       for folder in ["objects", "journal", "openings", "log", "keys", "policies"] {
         try Directory.makeUnsynced(
           part + "/" + folder, below: part, mode: Self.mode(of: folder, isFolder: true),
           on: fileSystem)
       }
-      try AtomicFile.write(bytes, to: part + "/restored", on: fileSystem)
       try Directory.syncVolume(holding: part, on: fileSystem)
       try Directory.rename(part, to: target, on: fileSystem)
       _ = consume lock
       return RestoredBackup(digest: SHA256.hash(bytes), note: note)
+    }
+  }
+
+  /// Empties what was begun of another backup: a piece of its journal, or a recording that is purged since,
+  /// would stand in this one as if it were of it.
+  private func discardPart() throws {
+    for name in try Directory.names(in: part, on: fileSystem) {
+      let inner = part + "/" + name
+      if try Directory.status(of: inner, on: fileSystem)?.kind == .directory {
+        try Directory.removeTree(inner, on: fileSystem)
+      } else {
+        try Directory.removeUnsynced(inner, on: fileSystem)
+      }
     }
   }
 
