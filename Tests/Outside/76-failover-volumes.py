@@ -210,7 +210,8 @@ try:
     # What a start goes on from was written when there was room: one that is killed now knows the way.
     pbx.kill()
     supervisor.until("pstn")
-    time.sleep(0.3)
+    state = os.path.join(supervisor.folder, "state")
+    wait_for(lambda: json.load(open(state))["route"] == "pstn", "the way is kept")
     supervisor.process.kill()
     supervisor.process.wait()
     supervisor.start()
