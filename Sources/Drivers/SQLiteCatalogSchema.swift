@@ -281,7 +281,6 @@ enum SQLiteCatalogSchema {
     ) STRICT;
     CREATE INDEX purge_plan_pending ON purge_plan (since) WHERE since IS NOT NULL;
     CREATE INDEX purge_plan_by_time ON purge_plan (made, id);
-    CREATE INDEX purge_plan_open ON purge_plan (made, id) WHERE stage NOT IN ('done', 'void');
 
     CREATE TABLE approval (
       subject BLOB NOT NULL,
@@ -393,6 +392,8 @@ enum SQLiteCatalogSchema {
     ALTER TABLE purged_call ADD COLUMN judged INTEGER;
     DROP INDEX purged_call_by_time;
     CREATE INDEX purged_call_by_judged ON purged_call (coalesce(judged, purged), recording_count);
+    CREATE INDEX IF NOT EXISTS purge_plan_open ON purge_plan (made, id)
+      WHERE stage NOT IN ('done', 'void');
     """
 
   /// Brings a file to the present version in one transaction.

@@ -34,6 +34,21 @@ extension Directory {
     _ path: String, last: String? = nil, on fileSystem: any FileSystem
   ) throws(DurableError) {
     guard try status(of: path, on: fileSystem) != nil else { return }
+    try empty(path, last: last, on: fileSystem)
+    do throws(SystemCallError) {
+      try fileSystem.removeDirectory(path)
+      try fileSystem.syncDirectory(parentDirectory(of: path))
+    } catch {
+      throw DurableError(error, during: "removing a folder")
+    }
+  }
+
+  /// Removes everything in a folder, as ``removeTree(_:last:on:)`` does, and leaves the folder.
+  ///
+  /// - Throws: ``DurableError``; part of it may be gone.
+  public static func empty(
+    _ path: String, last: String? = nil, on fileSystem: any FileSystem
+  ) throws(DurableError) {
     let names = try names(in: path, on: fileSystem)
     for name in names.filter({ $0 != last }) + names.filter({ $0 == last }) {
       let inner = path + "/" + name
@@ -49,12 +64,7 @@ extension Directory {
         }
       }
     }
-    do throws(SystemCallError) {
-      try fileSystem.removeDirectory(path)
-      try fileSystem.syncDirectory(parentDirectory(of: path))
-    } catch {
-      throw DurableError(error, during: "removing a folder")
-    }
+    try sync(path, on: fileSystem)
   }
 
   private static func sync(

@@ -8,7 +8,6 @@ numbers (100000; `make torture` takes a million).
 import base64
 import hashlib
 import hmac
-import json
 import os
 import pathlib
 import re

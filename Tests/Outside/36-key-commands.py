@@ -214,7 +214,10 @@ def main():
         unmount(path)
     moved = service.moved_keys(reader)
     service.check(stored, reader)
+    served = service.status()
     service.stop()
+    alone = service.status()
+    assert all(alone[name] == served[name] for name in ("generation", "epochs", "purged", "custodian")), (alone, served)
     verdict = subprocess.run([CALLVAULT, "audit", "verify", service.data + "/log", "--key",
                               service.init["verifier_key"]], capture_output=True, text=True)
     assert verdict.returncode == 10, verdict.stdout

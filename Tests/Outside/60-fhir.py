@@ -23,7 +23,7 @@ except ImportError:
     print("fhir.resources is not installed (PyPI)")
     sys.exit(77)
 import fhir_check
-from vault_service import CALLVAULT, SCRATCH, Service, say, wav
+from vault_service import Service, say, wav
 
 ROOT = pathlib.Path(os.environ["REPOSITORY"])
 
@@ -99,7 +99,7 @@ def lines():
                 yield json.dumps(entry, sort_keys=True, separators=(",", ":"))
 
 
-program = os.path.join(os.environ.get("TOOLS") or os.path.dirname(CALLVAULT), "entry-views")
+program = os.path.join(os.environ["TOOLS"], "entry-views")
 if not os.path.exists(program):
     print("entry-views is not built: swift build --build-tests")
     sys.exit(77)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -91,8 +92,9 @@ def browse(package, past, seen, key, root_key):
                for place, (name, change) in enumerate((
                    ("earlier/1/log/checkpoint", lambda data: open(seen, "rb").read()),
                    ("earlier/1/entries/000000000000.jsonl", lambda data: data.replace(b"call.created", b"call.opened ")),
-                   ("log/recovery", lambda data: data.replace(b"\nkept ", b"\nkept 1"))))]
-    cases = [(package, "intact"), (past, "intact"), *zip(spoiled, ("unauthentic", "altered", "unauthentic"))]
+                   ("log/recovery", lambda data: data.replace(b"\nkept ", b"\nkept 1")),
+                   ("package.json", lambda data: re.sub(rb'("from":")\d{4}', rb"\g<1>2098", data))))]
+    cases = [(package, "intact"), (past, "intact"), *zip(spoiled, ("unauthentic", "altered", "unauthentic", "altered"))]
     with Browser(SCRATCH) as page:
         for tar, expected in cases:
             page.call("Page.navigate", url="file://" + REPOSITORY + "/Evidence/verify.html")

@@ -19,7 +19,7 @@ import sys
 import time
 
 REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
-WORKER = os.path.join(os.environ.get("TOOLS") or os.path.dirname(os.environ["CALLVAULT"]), "key-worker")
+WORKER = os.path.join(os.environ["TOOLS"], "key-worker")
 SCRATCH = os.environ["SCRATCH"]
 
 if "CALLVAULT_MOUNTS" not in os.environ:

@@ -26,7 +26,7 @@ except ImportError as missing:
     sys.exit(77)
 
 ROOT = pathlib.Path(os.environ["REPOSITORY"])
-PROGRAM = os.path.join(os.environ.get("TOOLS") or os.path.dirname(os.environ["CALLVAULT"]), "retention-dates")
+PROGRAM = os.path.join(os.environ["TOOLS"], "retention-dates")
 CASES = int(os.environ.get("CALLVAULT_RETENTION_CASES", "100000"))
 SEED = int(os.environ.get("CALLVAULT_RETENTION_SEED", random.randrange(1 << 32)))
 dice = random.Random(SEED)

@@ -109,9 +109,8 @@ import Testing
     _ = try await practice.hold(in: path, anchors: [anchor])
 
     let opened = try await practice.open(path)
-    let logs = EarlierLogs(count: 2, sealer: practice.keys) { number in
-      try FileEarlierLog(layout.earlier(number))
-    }
+    let logs = EarlierLogs(
+      try (1...2).map { try PublishedDirectory(layout.earlier($0)) }, sealer: practice.keys)
     opened.vault.keep(logs)
     #expect(opened.vault.logCount == 3)
     let first = try await opened.vault.auditableLog(1)

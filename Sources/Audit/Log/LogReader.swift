@@ -372,30 +372,6 @@ extension AuditLog {
 
   /// The published checkpoint, or nil before the first.
   public var publishedCheckpoint: [UInt8]? { publishing.note }
-
-  /// A published tile or bundle, or nil: it never was, or a partial one was superseded.
-  ///
-  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
-  public nonisolated func published(_ path: TilePath) async throws(AuditError) -> [UInt8]? {
-    try await publishedFile(path)
-  }
-
-  /// The months that the history of published heads has, oldest first, as `2026-11`.
-  ///
-  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
-  public nonisolated func historyMonths() async throws(AuditError) -> [String] {
-    try await storedHistoryMonths()
-  }
-
-  /// At most `count` bytes of a month's heads from `offset`, each `u16be length ‖ note`; fewer only
-  /// at the end of what is there, nil for a month that has none.
-  ///
-  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
-  public nonisolated func history(
-    of month: String, from offset: Int64, count: Int
-  ) async throws(AuditError) -> [UInt8]? {
-    try await storedHistory(of: month, from: offset, count: count)
-  }
 }
 
 extension [UInt8] {

@@ -52,28 +52,4 @@ extension AuditLog {
     let publication = try edge.add(entries)
     return (edge, publication)
   }
-
-  /// A signed text that is published beside the head, by its path below the log, or nil: the keyring,
-  /// where a pruned log begins, what came before a log that a recovery began.
-  ///
-  /// - Throws: ``AuditError/Code/unavailable`` when the store cannot be read.
-  public nonisolated func publishedNote(_ path: String) async throws(AuditError) -> [UInt8]? {
-    try await store.reading { store in try await store.published(path) }
-  }
-
-  nonisolated func publishedFile(_ path: TilePath) async throws(AuditError) -> [UInt8]? {
-    try await store.reading { store in try await store.published(path.description) }
-  }
-
-  nonisolated func storedHistoryMonths() async throws(AuditError) -> [String] {
-    try await store.reading { store in try await store.historyMonths() }
-  }
-
-  nonisolated func storedHistory(
-    of month: String, from offset: Int64, count: Int
-  ) async throws(AuditError) -> [UInt8]? {
-    try await store.reading { store in
-      try await store.history(of: month, from: offset, count: count)
-    }
-  }
 }

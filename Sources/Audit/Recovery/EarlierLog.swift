@@ -10,7 +10,7 @@ public struct EarlierLog: AuditableLog {
   /// The signed head.
   public let checkpoint: [UInt8]
 
-  private let files: any PublishedLogFiles
+  public let files: any PublishedLogFiles
   private let reader: LogReader
   private let sealer: any OpeningSealer
 
@@ -70,54 +70,29 @@ public struct EarlierLog: AuditableLog {
   ) async throws(AuditError) -> [[CommitField: OpeningState]] {
     try await reader.openings(of: entries, with: sealer)
   }
-
-  public func published(_ path: TilePath) async throws(AuditError) -> [UInt8]? {
-    try await publishedNote(path.description)
-  }
-
-  public func publishedNote(_ path: String) async throws(AuditError) -> [UInt8]? {
-    try await files.reading { files in try await files.published(path) }
-  }
-
-  public func historyMonths() async throws(AuditError) -> [String] {
-    try await files.reading { files in try await files.historyMonths() }
-  }
-
-  public func history(
-    of month: String, from offset: Int64, count: Int
-  ) async throws(AuditError) -> [UInt8]? {
-    try await files.reading { files in
-      try await files.history(of: month, from: offset, count: count)
-    }
-  }
 }
 
 /// The logs that recoveries ended, each found by what the log after it says.
 public struct EarlierLogs: Sendable {
-  /// How many there are, numbered from 1, the oldest.
-  public let count: Int64
-  private let files: @Sendable (Int64) throws -> any PublishedLogFiles
+  private let files: [any PublishedLogFiles]
   private let sealer: (any OpeningSealer)?
 
   /// A log that nothing came before.
   public init() {
-    count = 0
-    files = { _ in throw AuditError(.notFound, during: "looking for an earlier log") }
+    files = []
     sealer = nil
   }
 
   /// - Parameters:
-  ///   - count: how many.
+  ///   - files: the logs, from the oldest.
   ///   - sealer: opens what their entries commit to.
-  ///   - files: where the log of a number lies.
-  public init(
-    count: Int64, sealer: any OpeningSealer,
-    files: @escaping @Sendable (Int64) throws -> any PublishedLogFiles
-  ) {
-    self.count = count
-    self.sealer = sealer
+  public init(_ files: [any PublishedLogFiles], sealer: any OpeningSealer) {
     self.files = files
+    self.sealer = sealer
   }
+
+  /// How many there are, numbered from 1, the oldest.
+  public var count: Int64 { Int64(files.count) }
 
   /// The log of a number, proved by the signed notes of those after it, from `newest` down.
   ///
@@ -126,19 +101,14 @@ public struct EarlierLogs: Sendable {
   public func log(
     _ number: Int64, before newest: some AuditableLog, key: VerifierKey
   ) async throws(AuditError) -> EarlierLog {
-    guard let sealer, (1...max(1, count)).contains(number), count > 0 else {
+    guard let sealer, number >= 1, number <= count else {
       throw AuditError(.notFound, during: "looking for an earlier log")
     }
     var note = try Self.note(try await newest.publishedNote(RecoveryNote.path), of: key)
     var place = count
     while true {
-      let files: any PublishedLogFiles
-      do {
-        files = try self.files(place)
-      } catch {
-        throw AuditError(.unavailable, during: "looking for an earlier log", cause: error)
-      }
-      let log = try await EarlierLog(number: place, in: files, note: note, sealer: sealer)
+      let log = try await EarlierLog(
+        number: place, in: files[Int(place - 1)], note: note, sealer: sealer)
       guard place > number else { return log }
       note = try Self.note(try await log.publishedNote(RecoveryNote.path), of: note.old)
       place -= 1

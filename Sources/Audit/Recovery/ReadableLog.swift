@@ -35,22 +35,42 @@ public protocol AuditableLog: ReadableLog {
     of entries: [Entry]
   ) async throws(AuditError) -> [[CommitField: OpeningState]]
 
-  /// A tile or bundle, or nil.
-  func published(_ path: TilePath) async throws(AuditError) -> [UInt8]?
+  /// What of it is published.
+  var files: any PublishedLogFiles { get }
+}
 
-  /// A signed text beside the head, by its path below the log, or nil.
-  func publishedNote(_ path: String) async throws(AuditError) -> [UInt8]?
+/// Each throws ``AuditError/Code/unavailable`` when the store cannot be read.
+extension AuditableLog {
+  /// A published tile or bundle, or nil: it never was, or a partial one was superseded.
+  public func published(_ path: TilePath) async throws(AuditError) -> [UInt8]? {
+    try await publishedNote(path.description)
+  }
 
-  /// As ``AuditLog/historyMonths()``.
-  func historyMonths() async throws(AuditError) -> [String]
+  /// A signed text that is published beside the head, by its path below the log, or nil: the keyring,
+  /// where a pruned log begins, what came before a log that a recovery began.
+  public func publishedNote(_ path: String) async throws(AuditError) -> [UInt8]? {
+    try await files.reading { files in try await files.published(path) }
+  }
 
-  /// As ``AuditLog/history(of:from:count:)``.
-  func history(
+  /// The months that the history of published heads has, oldest first, as `2026-11`.
+  public func historyMonths() async throws(AuditError) -> [String] {
+    try await files.reading { files in try await files.historyMonths() }
+  }
+
+  /// At most `count` bytes of a month's heads from `offset`, each `u16be length ‖ note`; fewer only
+  /// at the end of what is there, nil for a month that has none.
+  public func history(
     of month: String, from offset: Int64, count: Int
-  ) async throws(AuditError) -> [UInt8]?
+  ) async throws(AuditError) -> [UInt8]? {
+    try await files.reading { files in
+      try await files.history(of: month, from: offset, count: count)
+    }
+  }
 }
 
 extension AuditLog: AuditableLog {
+  public nonisolated var files: any PublishedLogFiles { store }
+
   public nonisolated var origin: String { configuration.origin }
 
   /// On request: a reader's own entry is in the head that it is given.

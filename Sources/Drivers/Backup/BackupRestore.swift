@@ -74,10 +74,7 @@ public struct BackupRestore: Sendable {
         guard error.code == .locked else { throw error }
         throw Self.refusal(.conflict, "another restore to \(target) is running")
       }
-      if try readIfPresent(part + "/restored", limit: 1 << 16, on: fileSystem) != bytes {
-        try discardPart()
-        try AtomicFile.write(bytes, to: part + "/restored", on: fileSystem)
-      }
+      try makeRoom(for: bytes)
       try copyAll(manifest, of: note)
       for folder in ["objects", "journal", "openings", "log", "keys", "policies"] {
         try Directory.makeUnsynced(
@@ -93,15 +90,15 @@ public struct BackupRestore: Sendable {
 
   /// Empties what was begun of another backup: a piece of its journal, or a recording that is purged since,
   /// would stand in this one as if it were of it.
-  private func discardPart() throws {
-    for name in try Directory.names(in: part, on: fileSystem) {
-      let inner = part + "/" + name
-      if try Directory.status(of: inner, on: fileSystem)?.kind == .directory {
-        try Directory.removeTree(inner, on: fileSystem)
-      } else {
-        try Directory.removeUnsynced(inner, on: fileSystem)
-      }
+  private func makeRoom(for note: [UInt8]) throws {
+    let begun = try readIfPresent(part + "/restored", limit: 1 << 16, on: fileSystem)
+    guard begun != note else { return }
+    let names = try Directory.names(in: part, on: fileSystem)
+    guard begun != nil || names.allSatisfy({ $0.hasSuffix(StagedFile.temporaryEnding) }) else {
+      throw Self.refusal(.conflict, "\(part) is not what a restore left; move it away")
     }
+    try Directory.empty(part, last: "restored", on: fileSystem)
+    try AtomicFile.write(note, to: part + "/restored", on: fileSystem)
   }
 
   private static func refusal(_ code: VaultError.Code, _ sentence: String) -> VaultError {

@@ -90,7 +90,7 @@ public actor RestoredAside: DrillSource {
             .conflict, during: "making room for a drill",
             detail: "\(path) is not what a drill left; name another folder with --aside")
         }
-        try Directory.removeTree(path, on: fileSystem)
+        try Directory.removeTree(path, last: "restored", on: fileSystem)
       }
     }
   }

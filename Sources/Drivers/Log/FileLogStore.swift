@@ -32,8 +32,7 @@ public final class FileLogStore: LogStore {
     }
     journal = try JournalDirectory(layout.journal, on: fileSystem)
     settled = try SettledJournal(layout.journal, on: fileSystem)
-    publishing = try PublishedDirectory(
-      log: layout.log, openings: layout.openings, on: fileSystem)
+    publishing = try PublishedDirectory(layout, on: fileSystem)
   }
 
   public func journalSegments() async throws -> [Int64] {
@@ -79,7 +78,7 @@ public final class FileLogStore: LogStore {
   }
 
   public func published(_ path: String) async throws -> [UInt8]? {
-    try await publishing.read(path)
+    try await publishing.published(path)
   }
 
   public func historyMonths() async throws -> [String] {

@@ -1,14 +1,16 @@
-import Audit
-import Durable
+public import Audit
+public import Durable
 import Threading
 
 /// `log/` and `openings/`: what is published, and what commitments in it stand for.
-actor PublishedDirectory {
+///
+/// Of a log that a recovery ended it is all that is left, and only read.
+public actor PublishedDirectory: PublishedLogFiles {
   /// A bundle is 256 entries of at most 16 KiB; everything else is far smaller, save the history.
   private static let fileLimit = 64 << 20
 
   private let executor: BlockingExecutor
-  nonisolated var unownedExecutor: UnownedSerialExecutor {
+  public nonisolated var unownedExecutor: UnownedSerialExecutor {
     unsafe executor.asUnownedSerialExecutor()
   }
 
@@ -33,10 +35,15 @@ actor PublishedDirectory {
   /// Bytes of the longest record: what two bytes of length can say.
   private static let longestRecord: Int64 = 2 + 65_535
 
-  init(log: String, openings: String, on fileSystem: any FileSystem) throws(ThreadingError) {
+  /// Looks at nothing yet.
+  ///
+  /// - Throws: `ThreadingError` when the kernel gives no thread.
+  public init(
+    _ layout: StorageLayout, on fileSystem: any FileSystem = LinuxFileSystem()
+  ) throws {
     executor = try BlockingExecutor(label: "publisher")
-    self.log = log
-    self.openings = openings
+    log = layout.log
+    openings = layout.openings
     self.fileSystem = fileSystem
   }
 
@@ -272,23 +279,23 @@ actor PublishedDirectory {
 
   // MARK: Reading
 
-  func read(_ path: String) throws -> [UInt8]? {
+  public func published(_ path: String) throws -> [UInt8]? {
     try readIfPresent(log + "/" + path, limit: Self.fileLimit, on: fileSystem)
   }
 
-  func historyMonths() throws -> [String] {
+  public func historyMonths() throws -> [String] {
     try namesIfPresent(in: log + "/checkpoints", on: fileSystem).filter { name in
       name.utf8.count == 7 && !name.hasPrefix(".")
     }
   }
 
-  func history(of month: String, from offset: Int64, count: Int) throws -> [UInt8]? {
+  public func history(of month: String, from offset: Int64, count: Int) throws -> [UInt8]? {
     // Only a name that stands in the folder is opened, so a month is never a path.
     guard try historyMonths().contains(month) else { return nil }
     return try openIfPresent(log + "/checkpoints/" + month)?.read(at: offset, count: count)
   }
 
-  func openings(ofBundle number: Int64) throws -> [UInt8]? {
+  public func openings(ofBundle number: Int64) throws -> [UInt8]? {
     try readIfPresent(
       openings + "/" + bundleName(number), limit: Self.fileLimit, on: fileSystem)
   }

@@ -143,19 +143,19 @@ struct EvidenceRoutes: Sendable {
   /// A page of the log's entries from `first` on, of one action if that is all that counts.
   private func page(
     _ context: RequestContext, of actions: Set<Action>?
-  ) async throws -> EntryPage {
+  ) async throws -> (log: any AuditableLog, page: EntryPage) {
     let first = try context.queryInteger("first", in: 0...(1 << 53) - 1) ?? 0
     try await vault.admitAuditReader(context.caller, belowCheckpoint: true)
     var filter = EntryFilter(indices: first..<Int64.max)
     filter.actions = actions
-    return try await context.log(of: vault).entries(
-      matching: filter, limit: actions == nil ? 1000 : 100)
+    let log = try await context.log(of: vault)
+    return (log, try await log.entries(matching: filter, limit: actions == nil ? 1000 : 100))
   }
 
   private func identities(_ context: RequestContext) async throws {
-    let page = try await page(context, of: [.personCreated])
+    let (log, page) = try await page(context, of: [.personCreated])
     let found = try await vault.identities(
-      introducedBy: page.entries, in: context.log(of: vault), as: context.caller)
+      introducedBy: page.entries, in: log, as: context.caller)
     var document: JSONObject = [
       "identities": .array(
         found.map { identity in
@@ -171,8 +171,8 @@ struct EvidenceRoutes: Sendable {
   }
 
   private func openings(_ context: RequestContext) async throws {
-    let page = try await page(context, of: nil)
-    let counts = try await vault.openingCounts(of: page.entries, in: context.log(of: vault))
+    let (log, page) = try await page(context, of: nil)
+    let counts = try await vault.openingCounts(of: page.entries, in: log)
     var document: JSONObject = [
       "present": .integer(counts.present), "erased": .integer(counts.erased),
       "missing": .integer(counts.missing),

@@ -1,7 +1,7 @@
 import Audit
-import Encoding
+public import Encoding
 import HTTP
-import Vault
+public import Vault
 
 /// Epochs of keys: how they are, begun anew, and destroyed.
 struct KeyRoutes: Sendable {
@@ -24,7 +24,8 @@ struct KeyRoutes: Sendable {
 }
 
 extension KeyStatus {
-  fileprivate var json: JSONObject {
+  /// As `GET /v1/keys` answers.
+  public var json: JSONObject {
     var object: JSONObject = [
       "generation": .integer(Int64(clamping: ring.generation)),
       "custodian": .string(ring.custodian.kind.name),

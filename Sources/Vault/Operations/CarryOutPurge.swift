@@ -40,11 +40,11 @@ extension Vault {
     }
     let made = try await catalog.plans(limit: 1).first?.made.milliseconds ?? 0
     // A look that found nothing left no plan.
-    let last = max(made, retentionWork.withLock { $0.swept }.milliseconds)
+    let last = max(made, try await timeFact(.sweep)?.milliseconds ?? 0)
     let now = now
     guard Duration.milliseconds(now.milliseconds - last) >= interval else { return }
     _ = try await planPurge(as: nil)
-    retentionWork.withLock { $0.swept = now }
+    try await catalog.setFact(.sweep, to: Array("\(now.milliseconds)".utf8), at: nil)
   }
 
   /// Carries a run out from wherever a stop left it.

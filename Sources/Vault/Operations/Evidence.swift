@@ -45,12 +45,7 @@ extension Vault {
     do throws(AuditError) {
       return try await earlier.log(number, before: log, key: log.verifierKey)
     } catch {
-      let code: VaultError.Code =
-        switch error.code {
-        case .notFound: .notFound
-        case .unavailable: .unavailable
-        default: .tampered
-        }
+      let code = VaultError.Code(error.code)
       throw VaultError(
         code, during: "opening an earlier log",
         detail: code == .tampered

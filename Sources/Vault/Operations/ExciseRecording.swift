@@ -203,7 +203,7 @@ extension Vault {
 
   // MARK: The ratchet
 
-  /// Begins a ratchet when the time of what was excised has come; called each second by ``keepKeys()``.
+  /// Begins a ratchet when the time of what was excised has come; called once a minute by ``keepKeys()``.
   ///
   /// - Returns: whether one was begun.
   func startRatchetIfExcised() async throws(VaultError) -> Bool {
@@ -211,8 +211,8 @@ extension Vault {
     return try beginRatchet()
   }
 
-  /// When a ratchet begins because something was excised: an hour after it, or after one that failed;
-  /// nil: nothing waits.
+  /// When a ratchet begins because something was excised: an hour after it, or after the last one that
+  /// destroyed keys; nil: nothing waits.
   func ratchetDue() async throws(VaultError) -> Timestamp? {
     try await ratchetDue(after: try await catalog.excisedKeys())
   }

@@ -40,13 +40,7 @@ extension Vault {
     do throws(AuditError) {
       return try await collect(keys, in: log)
     } catch {
-      let code: VaultError.Code =
-        switch error.code {
-        case .notFound: .notFound
-        case .unavailable: .unavailable
-        default: .tampered
-        }
-      throw VaultError(code, during: "proving a subject", cause: error)
+      throw VaultError(VaultError.Code(error.code), during: "proving a subject", cause: error)
     }
   }
 
@@ -171,5 +165,17 @@ public struct SubjectProof: Sendable {
     if let index = subject.introduced { object["introduced"] = .integer(index) }
     if let index = subject.linked { object["linked"] = .integer(index) }
     return object
+  }
+}
+
+extension VaultError.Code {
+  /// What a failure of a log that is read means to whoever asked.
+  init(_ code: AuditError.Code) {
+    self =
+      switch code {
+      case .notFound: .notFound
+      case .unavailable: .unavailable
+      default: .tampered
+      }
   }
 }

@@ -36,9 +36,15 @@ extension Vault {
 
   /// When the last ratchet began; nil: none did.
   func lastRatchet() async throws(VaultError) -> Timestamp? {
-    guard let fact = try await catalog.fact(.ratchet) else { return nil }
+    try await timeFact(.ratchet)
+  }
+
+  /// A fact that is a time, in decimal milliseconds since 1970; nil: it never was.
+  func timeFact(_ name: CatalogFact) async throws(VaultError) -> Timestamp? {
+    guard let fact = try await catalog.fact(name) else { return nil }
     guard let time = Int64(String(decoding: fact, as: UTF8.self)) else {
-      throw VaultError(.tampered, during: "reading when the last ratchet was")
+      throw VaultError(
+        .tampered, during: "reading when something was done last", detail: name.rawValue)
     }
     return Timestamp(milliseconds: time)
   }

@@ -117,7 +117,9 @@ extension Vault {
       return
     }
     try await finishExcisions()
-    _ = try await startRatchetIfExcised()
+    if keyWork.withLock({ $0.looksForExcised(at: self.now) }) {
+      _ = try await startRatchetIfExcised()
+    }
     if try await isRewrapUnfinished() {
       // A stop came in between.
       let run = Identifier.random()
@@ -169,6 +171,17 @@ struct KeyWork: Sendable {
   private var actor: Actor?
   private var isTaken = true
   private var hasLooked = false
+  private var lookedForExcised = Timestamp(milliseconds: 0)
+
+  /// Whether it is time to look at what was excised: once a minute, so that a ratchet that fails at once
+  /// leaves room for what people ask for.
+  mutating func looksForExcised(at now: Timestamp) -> Bool {
+    guard (now.milliseconds - lookedForExcised.milliseconds).magnitude >= 60_000 else {
+      return false
+    }
+    lookedForExcised = now
+    return true
+  }
 
   mutating func begin(
     _ kind: KeyRun.Kind, by actor: Actor, at now: Timestamp

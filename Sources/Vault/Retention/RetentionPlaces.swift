@@ -91,8 +91,6 @@ struct RetentionWork: Sendable {
   var intent: (plan: Identifier, draft: EntryDraft)?
   /// A run that failed is tried again then.
   var pausedUntil = Timestamp(milliseconds: 0)
-  /// When the sweep last looked for what may go, in this process.
-  var swept = Timestamp(milliseconds: 0)
   private var looked = Timestamp(milliseconds: 0)
 
   /// Whether it is time to look at what waits for a time: once a minute.

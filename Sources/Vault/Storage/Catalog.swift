@@ -369,6 +369,8 @@ public enum CatalogFact: String, Sendable, CaseIterable {
   case scrub
   /// SHA-256 of the retention schedule that was approved, 32 bytes.
   case approvedSchedule = "approved-schedule"
+  /// When the sweep last looked for what may go, in decimal milliseconds since 1970.
+  case sweep
 }
 
 /// The tables whose rows wait for an entry.

@@ -28,10 +28,11 @@ struct ServiceLog {
   /// All logs, oldest first.
   static func all(_ client: ServiceClient) async throws -> [ServiceLog] {
     let rows = try await client.get("/v1/audit/logs").object()["logs"]?.array ?? []
-    let logs = try rows.compactMap(\.object).map { row in
+    // Of one that is not what the log after it names there is no more than its number.
+    let logs = rows.compactMap(\.object).map { row in
       ServiceLog(
-        number: row["log"]?.integer ?? 0, origin: try row.requiredString("origin"),
-        size: row["size"]?.integer ?? 0, verifierKey: try row.requiredString("verifier_key"),
+        number: row["log"]?.integer ?? 0, origin: row["origin"]?.string ?? "",
+        size: row["size"]?.integer ?? 0, verifierKey: row["verifier_key"]?.string ?? "",
         loss: row["loss"]?.string)
     }
     guard !logs.isEmpty else {
@@ -42,13 +43,38 @@ struct ServiceLog {
 
   /// The log that `--log` names, or the one that goes on.
   static func chosen(_ arguments: Arguments, _ client: ServiceClient) async throws -> ServiceLog {
-    let logs = try await all(client)
+    try chosen(arguments, among: try await all(client))
+  }
+
+  /// As ``chosen(_:_:)``, of logs that are known.
+  static func chosen(
+    _ arguments: Arguments, among logs: [ServiceLog]
+  ) throws -> ServiceLog {
     guard let text = arguments.value("log") else { return logs[logs.count - 1] }
     guard let number = Int64(text), let log = logs.first(where: { $0.number == number }) else {
       throw CommandFailure(
         .usage, "--log must be a number from 1, the oldest, to \(logs.count), the log that goes on")
     }
     return log
+  }
+
+  /// Whether it has an entry of a time.
+  func hasEntries(
+    from: Timestamp, to: Timestamp, _ client: ServiceClient
+  ) async throws -> Bool {
+    var first: Int64? = 0
+    // How much one answer looks at is bounded.
+    while let start = first {
+      let page = try await client.get(
+        "/v1/audit/entries",
+        query: query + [
+          ("since", from.rfc3339), ("until", to.rfc3339), ("first", "\(start)"), ("limit", "1"),
+        ]
+      ).object()
+      if page["entries"]?.array?.isEmpty == false { return true }
+      first = page["next"]?.integer
+    }
+    return false
   }
 
   static let option = Option.value(

@@ -43,13 +43,9 @@ enum AuditCommands {
       throw CommandFailure(.usage, "--limit must be a number from 1 to 100")
     }
     let all = try await ServiceLog.all(client)
-    let asked: ArraySlice<ServiceLog>
-    if arguments.value("log") != nil {
-      let chosen = try await ServiceLog.chosen(arguments, client)
-      asked = all.filter { $0.number == chosen.number }[...]
-    } else {
-      asked = arguments.value("first") == nil ? all[...] : all.suffix(1)
-    }
+    let asked =
+      arguments.value("log") == nil && arguments.value("first") == nil
+      ? all : [try ServiceLog.chosen(arguments, among: all)]
     var entries: [JSONObject] = []
     var document = JSONObject()
     var next: (log: Int64, index: Int64)?

@@ -39,8 +39,12 @@ enum AuditPackageCommand {
     let folder = "\(out).\(getpid()).parts"
     try makeFolder(folder)
     do {
-      let logs = try await ServiceLog.all(client)
+      var logs = try await ServiceLog.all(client)
       let newest = logs[logs.count - 1]
+      // What an earlier log says counts only through the logs after it, so those between stay.
+      while let oldest = logs.first, oldest.isEarlier,
+        try await !oldest.hasEntries(from: from, to: to, client)
+      { logs.removeFirst() }
       var packages = [EvidencePackage(from: from, to: to, folder: folder, log: newest)]
       for log in logs.reversed() where log.isEarlier {
         packages.append(
@@ -48,21 +52,17 @@ enum AuditPackageCommand {
             from: from, to: to, folder: "\(folder)/earlier/\(log.number)", log: log))
       }
       var made: [EvidencePackage.Facts] = []
+      var policies: Set<String> = []
       for package in packages {
         try package.makeFolders(in: folder)
         _ = try await LogCopy(client: client, folder: package.folder + "/log", log: package.log)
           .make(terminal)
         try await package.fetch(from: client)
-        let (facts, policies) = try await package.derive()
-        try await EvidencePackage.fetchPolicies(policies, from: client, to: folder)
+        let (facts, named) = try await package.derive()
+        policies.formUnion(named)
         made.append(facts)
       }
-      // What an earlier log says counts only through the logs after it, so those between stay.
-      while made.count > 1, let last = made.last, last.range == nil {
-        try PackageTar.remove(packages[made.count - 1].folder)
-        made.removeLast()
-      }
-      if made.count == 1, logs.count > 1 { try PackageTar.remove(folder + "/earlier") }
+      try await EvidencePackage.fetchPolicies(policies, from: client, to: folder)
       guard made.contains(where: { $0.range != nil }) else {
         throw CommandFailure(.notFound, "the log has no entry from \(from) to \(to)")
       }

@@ -27,7 +27,7 @@ enum AuditPruneCommand {
     ]
   ) { arguments, terminal in
     do {
-      let left = try await OpenedVault.stopped(arguments) { opened in
+      let left = try await OpenedVault.stopped(arguments, terminal) { opened in
         let index = try await index(arguments.required("before"), in: opened.log)
         return try await opened.vault.pruneLog(
           before: index, as: try await LocalCaller.prove(arguments, to: opened.vault))

@@ -48,9 +48,7 @@ enum AuditRecoverCommand {
     guard MachineFacts.user == settings.administrator else {
       throw CommandFailure(.refused, "only the user who ran init may hold this ceremony")
     }
-    let keeper = try RootKeeper(
-      layout, settings, keys: arguments.value("keys"),
-      passphraseFile: arguments.value("passphrase-file"))
+    let keeper = try RootKeeper(layout, settings, arguments)
     let ring = try await UnsealingHere(layout, settings, keeper, terminal).ring()
     let catalog = try SQLiteCatalog(layout.catalog)
     try await LogSwitch.finish(layout, catalog: catalog)

@@ -21,7 +21,7 @@ enum KeysExpireCommand {
         + "while the machine's clock is not in step.",
     ]
   ) { arguments, terminal in
-    let erasures = try await OpenedVault.stopped(arguments) { opened in
+    let erasures = try await OpenedVault.stopped(arguments, terminal) { opened in
       try await opened.vault.eraseExpiredOpenings()
     }
     let lines = erasures.map { erasure in

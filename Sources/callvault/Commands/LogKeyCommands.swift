@@ -3,6 +3,7 @@ import Drivers
 import Durable
 import Encoding
 import Host
+import Service
 import Vault
 
 /// `keys status`, `keys root`, `keys certify`: the keys that sign the log beside its own.
@@ -10,10 +11,11 @@ enum LogKeyCommands {
   static let status = Command(
     name: "keys status",
     summary: "show all keys: the ring's epochs and what hangs on them, and the log's",
-    options: Command.client,
+    options: BackupCommands.keyOptions + Command.client,
     examples: [("callvault keys status", "how old keys are, and what destroying them would prove")],
     discussion: [
-      "Reads DATA/log/keyring, which holds no secret, and asks the running service for the ring."
+      "Reads DATA/log/keyring, which holds no secret, and asks the running service for the ring. Where none "
+        + "runs, the vault is opened for this, which its log says; of shares no keeper is asked to come."
     ]
   ) { arguments, terminal in
     let layout = StorageLayout(root: try dataDirectory(arguments))
@@ -31,19 +33,10 @@ enum LogKeyCommands {
     if newest.count < keyring.epochs.count {
       lines.append("\(keyring.epochs.count - newest.count) older epochs are not shown")
     }
-    var ring: JSONObject?
-    if MachineFacts.file(layout.socket) != nil {
-      do throws(CommandFailure) {
-        let status = try await ServiceClient(arguments, administers: true).get("/v1/keys").object()
-        lines = KeyCommands.lines(of: status) + lines
-        ring = status
-      } catch {
-        // The log's keys are known all the same.
-        guard error.code == .sealed else { throw error }
-        lines.insert("ring  unknown: the vault is sealed", at: 0)
-      }
-    } else {
-      lines.insert("ring  unknown: no service is running", at: 0)
+    let ring = try await ring(layout, arguments, terminal)
+    switch ring {
+    case .known(let status): lines = KeyCommands.lines(of: status) + lines
+    case .unknown(let reason): lines.insert("ring  unknown: \(reason)", at: 0)
     }
     var document: JSONObject = [
       "log": .string(keyring.logKey.description), "root": .string(root.description),
@@ -59,9 +52,41 @@ enum LogKeyCommands {
           return .object(members)
         }),
     ]
-    if let ring { document["ring"] = .object(ring) }
+    if case .known(let status) = ring { document["ring"] = .object(status) }
     terminal.result(lines.joined(separator: "\n"), document)
     return ExitCode.success.rawValue
+  }
+
+  /// What is known of the ring; the log's keys are known all the same.
+  private enum RingStatus {
+    case known(JSONObject)
+    case unknown(String)
+  }
+
+  private static func ring(
+    _ layout: StorageLayout, _ arguments: Arguments, _ terminal: Terminal
+  ) async throws -> RingStatus {
+    do throws(any Error) {
+      // Whoever may not have the directory asks the service, which says what lacks.
+      guard arguments.value("server") == nil, let lock = try? OwnedLock(layout) else {
+        let client = try ServiceClient(arguments, administers: true)
+        return .known(try await client.get("/v1/keys").object())
+      }
+      let settings = try Settings.read(layout)
+      guard try RootKeeper(layout, settings, arguments).kind != .shares else {
+        return .unknown("no service is running, and its keepers are not asked to come for this")
+      }
+      return try await OpenedVault.stopped(
+        arguments, terminal, lock: lock, settings: settings
+      ) { opened in
+        let caller = try await LocalCaller.prove(arguments, to: opened.vault)
+        return .known(try await opened.vault.keyStatus(as: caller).json)
+      }
+    } catch let failure as CommandFailure where failure.code == .sealed {
+      return .unknown("the vault is sealed")
+    } catch let error as VaultError where error.code == .sealed {
+      return .unknown("no service is running, and the vault is sealed: \(error.detail ?? "")")
+    }
   }
 
   static let certify = Command(

@@ -49,7 +49,9 @@ struct MaintenanceClient {
     _ work: MaintenanceWork, _ settings: Settings, _ lock: OwnedLock
   ) async throws(CommandFailure) -> JSONObject {
     do {
-      return try await OpenedVault.stopped(arguments, lock: lock, settings: settings) { opened in
+      return try await OpenedVault.stopped(
+        arguments, terminal, lock: lock, settings: settings
+      ) { opened in
         try await opened.vault.perform(work, in: opened.places, as: nil).json
       }
     } catch {

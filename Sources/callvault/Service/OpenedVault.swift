@@ -97,34 +97,28 @@ final class OpenedVault: Sendable {
         sweepInterval: .seconds(86_400)))
   }
 
-  /// Opens everything with the root key that the settings lead to; `keys` and `passphraseFile` stand for
-  /// theirs, where they were typed.
-  convenience init(
-    root: String, keys: String?, passphraseFile: String?, lock: OwnedLock, settings: Settings
-  ) async throws {
-    let keeper = try RootKeeper(
-      StorageLayout(root: root), settings, keys: keys, passphraseFile: passphraseFile)
-    try await self.init(
-      root: root, lock: lock, settings: settings, ring: keeper.open())
-  }
-
   /// Opens the data directory that the arguments name, while no service has it, and closes it whatever
   /// comes of `body`.
+  ///
+  /// Where the root key was shared out, its keepers are asked at the terminal.
   static func stopped<Result>(
-    _ arguments: Arguments, _ body: (OpenedVault) async throws -> Result
+    _ arguments: Arguments, _ terminal: Terminal, _ body: (OpenedVault) async throws -> Result
   ) async throws -> Result {
     let layout = StorageLayout(root: try dataDirectory(arguments))
     let lock = try OwnedLock(layout)
-    return try await stopped(arguments, lock: lock, settings: try Settings.read(layout), body)
+    return try await stopped(
+      arguments, terminal, lock: lock, settings: try Settings.read(layout), body)
   }
 
   static func stopped<Result>(
-    _ arguments: Arguments, lock: OwnedLock, settings: Settings,
+    _ arguments: Arguments, _ terminal: Terminal, lock: OwnedLock, settings: Settings,
     _ body: (OpenedVault) async throws -> Result
   ) async throws -> Result {
+    let layout = StorageLayout(root: try dataDirectory(arguments))
+    let keeper = try RootKeeper(layout, settings, arguments)
     let opened = try await OpenedVault(
-      root: try dataDirectory(arguments), keys: arguments.value("keys"),
-      passphraseFile: arguments.value("passphrase-file"), lock: lock, settings: settings)
+      root: layout.root, lock: lock, settings: settings,
+      ring: UnsealingHere(layout, settings, keeper, terminal).ring())
     do {
       let result = try await body(opened)
       await opened.close()
@@ -155,9 +149,9 @@ final class OpenedVault: Sendable {
         .damaged, "\(layout.logName) counts more recoveries than there ever were")
     }
     let logs = try (1...count).map { number in
-      try FileEarlierLog(layout.earlier(number), on: files)
+      try PublishedDirectory(layout.earlier(number), on: files)
     }
-    return EarlierLogs(count: count, sealer: ring) { logs[Int($0 - 1)] }
+    return EarlierLogs(logs, sealer: ring)
   }
 
   /// Records where a restored directory came from, before anything of it is served.

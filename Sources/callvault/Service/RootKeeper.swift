@@ -41,6 +41,15 @@ struct RootKeeper: Sendable {
     if case .argon2id = record?.derivation { hasPassphrase = true } else { hasPassphrase = false }
   }
 
+  /// The same for a command that takes `--keys` and `--passphrase-file`.
+  init(
+    _ layout: StorageLayout, _ settings: Settings, _ arguments: Arguments
+  ) throws(VaultError) {
+    try self.init(
+      layout, settings, keys: arguments.value("keys"),
+      passphraseFile: arguments.value("passphrase-file"))
+  }
+
   /// One word for people and for JSON.
   var kindName: String {
     switch kind {
