@@ -4,7 +4,7 @@ import threading
 import time
 
 import measure
-from service import Service, status_bytes, wav
+from service import Service, wav
 
 TITLE = "Memory under many streams"
 

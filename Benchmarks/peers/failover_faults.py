@@ -20,28 +20,11 @@ os.environ.update(CALLVAULT=sys.argv[1], SCRATCH=sys.argv[2], REPOSITORY=str(ROO
 sys.path.insert(0, str(ROOT / "Tests/Outside/sip"))
 import outages
 import peers
-from outages import SECRET, Calls, Stage
-from peers import Kamailio, Program
+from outages import REDIRECT, SECRET, Stage
+from peers import Calls, Kamailio, Program
 from supervisor import Supervisor
 from vault_service import SCRATCH, Service
-
-
-class Log:
-    """Reads what a program writes, and tells when it says down and up."""
-
-    def __init__(self, program, down, up):
-        self.program, self.marks, self.place = program, {"down": down, "up": up}, 0
-
-    def poll(self):
-        with open(self.program.log, "rb") as file:
-            file.seek(self.place)
-            text = file.read()
-        text = text[:text.rfind(b"\n") + 1]
-        self.place += len(text)
-        for line in text.split(b"\n"):
-            for event, mark in self.marks.items():
-                if mark in line:
-                    yield event
+from watching import Log, first
 
 
 def dispatcher(name, uri, port, *defines):
@@ -97,32 +80,20 @@ def watchers(fault, kamailio, proxy, alive):
     return own[kind]
 
 
-def wait(logs, wanted, seconds):
-    """When each of the logs first told that; those that have not are absent."""
-    found, deadline = {}, time.monotonic() + seconds
-    while time.monotonic() < deadline and len(found) < len(logs):
-        for name, log in logs.items():
-            for event in log.poll():
-                if event == wanted:
-                    found.setdefault(name, time.monotonic())
-        time.sleep(0.003)
-    return found
-
-
 def main():
     rounds = int(sys.argv[3])
     resolver = os.path.join(SCRATCH, "resolv.conf")
     pathlib.Path(resolver).write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     subprocess.run(["mount", "--bind", resolver, "/etc/resolv.conf"], check=True)
     service, supervisor = Service(), Supervisor()
-    stage, calls = Stage(SCRATCH), Calls()
+    stage, calls = Stage(SCRATCH), Calls(REDIRECT, pace=0.02, patience=2)
     programs, result = [], {"faults": {}}
     try:
         with service:
             pass
         supervisor.make(service.data, stage.policy())
         supervisor.start()
-        peers.until(lambda: peers.options(outages.REDIRECT) is not None, 30, "the redirect server answers")
+        peers.until(lambda: peers.options(REDIRECT) is not None, 30, "the redirect server answers")
         address = "sip:127.0.0.1:%d" % outages.TRUNK
         kamailio = {
             "udp-1": dispatcher("udp-1", address, 5061, "THRESHOLD=1"),
@@ -142,16 +113,16 @@ def main():
             logs = watchers(fault, kamailio, proxy, alive)
             taken = result["faults"][fault] = {"detected": [], "switched": [], "peers": {name: [] for name in logs}}
             for _ in range(rounds):
-                wait(logs, "nothing", 0.05)
+                first(logs, 0.05, "nothing", 0.003)
                 seen, begun = {}, time.monotonic()
-                watching = threading.Thread(target=lambda: seen.update(wait(logs, "down", 8)))
+                watching = threading.Thread(target=lambda: seen.update(first(logs, 8, "down", 0.003)))
                 watching.start()
                 detected, switched = stage.trial(fault, supervisor, calls, watching.join)
                 taken["detected"].append(detected)
                 taken["switched"].append(switched)
                 for name in logs:
                     taken["peers"][name].append(seen[name] - begun if name in seen else None)
-                wait({name: log for name, log in logs.items() if name in seen}, "up", 20)
+                first({name: log for name, log in logs.items() if name in seen}, 20, "up", 0.003)
         print(json.dumps(result))
     finally:
         calls.is_over = True

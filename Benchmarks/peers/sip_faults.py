@@ -4,8 +4,7 @@
 usage: unshare -rn sip_faults.py SIP_WORKER FOLDER ROUNDS LOSS_SECONDS
 
 All watch one Kamailio at the same time, so that each fault is the same one for all. Ports and packet filters are
-those of a network of its own. Prints a JSON document. From the bench of the project's design
-(../shared/tools/sip/measure.py).
+those of a network of its own. Prints a JSON document. From the bench of the project's design.
 """
 import json
 import os
@@ -20,29 +19,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests/Outside/sip"))
 import peers
 from peers import Kamailio, Program, Worker, until
+from watching import Log, first
 
 PORT = 5071
 HERE = str(pathlib.Path(__file__).resolve().parent)
 WAIT = 8
-
-
-class Log:
-    """Reads what a program writes, and tells when it says down and up."""
-
-    def __init__(self, program, down, up):
-        self.program, self.marks, self.place = program, {"down": down, "up": up}, 0
-
-    def poll(self):
-        with open(self.program.log, "rb") as file:
-            file.seek(self.place)
-            text = file.read()
-        text = text[:text.rfind(b"\n") + 1]
-        self.place += len(text)
-        now = time.monotonic()
-        for line in text.split(b"\n"):
-            for event, mark in self.marks.items():
-                if mark in line:
-                    yield event, now
 
 
 class Ours:
@@ -76,19 +57,6 @@ def filter_packets(*words):
     subprocess.run(["iptables", *words], check=True, stderr=subprocess.DEVNULL)
 
 
-def take(watchers, seconds, wanted):
-    """The first time of that event at each watcher, until all have one or the time is over."""
-    found = {}
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and len(found) < len(watchers):
-        for name, watcher in watchers.items():
-            for event, at in watcher.poll():
-                if event == wanted:
-                    found.setdefault(name, at)
-        time.sleep(0.002)
-    return found
-
-
 def trials(folder, watchers, rounds):
     one = trunk(folder)
     results = {}
@@ -97,7 +65,7 @@ def trials(folder, watchers, rounds):
         for fault in ("kill -9", "SIGSTOP", "packets dropped", "503"):
             for _ in range(rounds):
                 time.sleep(random.random())
-                take(watchers, 0.01, "nothing")
+                first(watchers, 0.01, "nothing")
                 begun = time.monotonic()
                 if fault == "kill -9":
                     one.end()
@@ -109,7 +77,7 @@ def trials(folder, watchers, rounds):
                 else:
                     one.mode("503")
                     begun = time.monotonic()
-                found = take(watchers, WAIT, "down")
+                found = first(watchers, WAIT, "down")
                 for name in watchers:
                     took = found[name] - begun if name in found else None
                     results.setdefault(name, {}).setdefault(fault, []).append(took)
@@ -121,7 +89,7 @@ def trials(folder, watchers, rounds):
                     filter_packets("-F")
                 else:
                     one.mode("ok")
-                take(watchers, WAIT, "up")
+                first(watchers, WAIT, "up")
     finally:
         one.end()
         filter_packets("-F")
@@ -132,9 +100,9 @@ def losses(folder, watchers, seconds):
     one = trunk(folder)
     alarms = {}
     try:
-        take(watchers, WAIT, "up")
+        first(watchers, WAIT, "up")
         for percent in (2, 10, 30):
-            take(watchers, 2, "nothing")
+            first(watchers, 2, "nothing")
             for kind in ("udp", "tcp"):
                 filter_packets("-A", "INPUT", "-p", kind, "--dport", str(PORT), "-m", "statistic", "--mode",
                                "random", "--probability", str(percent / 100), "-j", "DROP")

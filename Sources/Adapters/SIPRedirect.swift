@@ -132,14 +132,18 @@ public struct SIPRedirect: Sendable {
     }
   }
 
+  private var served: RedirectCounters {
+    server.withLock { $0.current?.statistics ?? $0.last }
+  }
+
   /// Calls that were sent to contacts since it was made or could last listen.
   public var redirected: Int64 {
-    server.withLock { $0.current?.statistics ?? $0.last }.redirected
+    served.redirected
   }
 
   /// What it has done since it was made or could last listen: names, words and numbers for metrics.
   public var totals: [(String, String, Int64)] {
-    let served = server.withLock { $0.current?.statistics ?? $0.last }
+    let served = served
     return [
       ("redirected", "Calls that were sent to the plan's contacts.", served.redirected),
       ("redirected_safely", "Those of them without a plan that holds.", served.redirectedSafely),

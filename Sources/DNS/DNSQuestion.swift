@@ -67,7 +67,7 @@ public struct DNSQuestion: Sendable {
   /// Whether the question stands there; names count no case (RFC 4343).
   private static func matches(_ bytes: [UInt8], _ question: [UInt8]) -> Bool {
     zip(bytes[12...], question).allSatisfy { one, other in
-      one == other || (lower(one) == lower(other) && (0x61...0x7A).contains(lower(one)))
+      lower(one) == lower(other)
     }
   }
 

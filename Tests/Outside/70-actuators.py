@@ -2,7 +2,7 @@
 """Actuators, notifiers and probes against vendors: a real Kamailio and a real SMTP server, and fakes of Twilio, 3CX
 and Asterisk that refuse what the real ones do. Twilio's own library judges signatures.
 """
-import json, os, random, shutil, signal, socket, ssl, subprocess, sys, threading, time, urllib.parse
+import json, os, random, shutil, signal, socket, ssl, subprocess, sys, time, urllib.parse
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -10,7 +10,7 @@ import vendor_fakes
 from vendor_fakes import Asterisk, Fault, ThreeCX, Twilio
 
 SCRATCH, REPOSITORY = Path(os.environ["SCRATCH"]), Path(os.environ["REPOSITORY"])
-DRIVER = Path(os.environ.get("TOOLS") or Path(os.environ["CALLVAULT"]).parent) / "telephony-driver"
+DRIVER = Path(os.environ["TOOLS"], "telephony-driver")
 if not DRIVER.exists():
     print("telephony-driver is not built: swift build --build-tests")
     sys.exit(77)
@@ -315,7 +315,7 @@ numbers:
     twilio.delay = 0
     check(drive("record", name="twi", call=sid("CA", 1)) == {} and drive("record", name="twi", call=sid("CA", 1)) == {})
     check(len(twilio.recordings[sid("CA", 1)]) == 1)
-    sms = account + f'from: "+13125550100"\nto: ["+13125550188", "+13125550189"]\n'
+    sms = account + 'from: "+13125550100"\nto: ["+13125550188", "+13125550189"]\n'
     check("notice" in drive("notify", kind="twilio-sms", settings=sms, subject="Pat Smith"))
     check(len(twilio.messages) == 2 and "Pat" not in json.dumps(twilio.messages), twilio.messages)
     # A text message is not sent twice because nobody knows whether it was sent.

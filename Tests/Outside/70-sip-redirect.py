@@ -17,7 +17,7 @@ import peers
 from peers import Kamailio, Program, Worker, free_port, request, until
 
 SCRATCH = os.environ["SCRATCH"]
-WORKER = os.path.join(os.environ.get("TOOLS") or os.path.dirname(os.environ["CALLVAULT"]), "sip-worker")
+WORKER = os.path.join(os.environ["TOOLS"], "sip-worker")
 CALLS = int(os.environ.get("CALLVAULT_SIP_CALLS", "40"))
 missing = peers.lacks("kamailio", "sipp")
 if missing:

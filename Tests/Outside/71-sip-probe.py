@@ -16,7 +16,7 @@ import peers
 from peers import Kamailio, Worker, free_port, until
 
 SCRATCH = os.environ["SCRATCH"]
-WORKER = os.path.join(os.environ.get("TOOLS") or os.path.dirname(os.environ["CALLVAULT"]), "sip-worker")
+WORKER = os.path.join(os.environ["TOOLS"], "sip-worker")
 missing = peers.lacks("kamailio", "kamcmd")
 if missing:
     print("%s is not installed (Debian: kamailio)" % missing)

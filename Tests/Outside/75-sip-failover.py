@@ -5,17 +5,15 @@ The phone system is killed, stopped and silenced while calls come twenty times a
 sent elsewhere, and are they ever sent back too early?
 """
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sip"))
 import peers
-from peers import Kamailio, free_port, request, until
+from peers import Calls, Kamailio, free_port, until
 from vault_service import CALLVAULT, SCRATCH, Service, say
 
 missing = peers.lacks("kamailio", "kamcmd")
@@ -51,41 +49,6 @@ redirect:
        trunk_port, asked)
 
 
-class Calls(threading.Thread):
-    """A new call every 50 ms, and where it was sent."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.sent = []
-        self.socket = socket.socket(type=socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(5)
-        self.is_over = False
-
-    def call(self, number, target="sip:+13125550123@127.0.0.1"):
-        self.socket.sendto(
-            request("INVITE", self.socket.getsockname(), "c%d" % number, target), ("127.0.0.1", asked))
-        while True:
-            try:
-                answer = self.socket.recv(65535)
-            except (TimeoutError, ConnectionError):
-                return "nowhere"
-            if b"branch=z9hG4bKc%d;" % number in answer:
-                found = re.search(rb"(?m)^Contact: <sip:([^@>]*)@", answer)
-                return found[1].decode() if found else answer[8:11].decode()
-
-    def run(self):
-        number = 0
-        while not self.is_over:
-            begun = time.monotonic()
-            self.sent.append((begun, self.call(number)))
-            number += 1
-            time.sleep(max(0, begun + 0.05 - time.monotonic()))
-
-    def now(self):
-        return self.sent[-1][1] if self.sent else None
-
-
 def trunk():
     one = Kamailio(SCRATCH, "trunk", "trunk.cfg", ["udp:127.0.0.1:%d" % trunk_port])
     until(lambda: peers.options(trunk_port) is not None, 30, "Kamailio answers")
@@ -114,7 +77,7 @@ supervisor = subprocess.Popen(
     [CALLVAULT, "failover", "run", "--dir", FOLDER, "--ready-fd", str(writing)],
     stderr=log, stdout=log, pass_fds=[writing])
 os.close(writing)
-calls = Calls()
+calls = Calls(asked, pace=0.05, patience=5)
 try:
     assert os.fdopen(reading).readline(), open(os.path.join(SCRATCH, "supervisor.log")).read()
     until(lambda: peers.options(asked) is not None, 30, "the redirect server answers")

@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import pathlib
-import shutil
 import socket
 import subprocess
 import sys
@@ -25,7 +24,7 @@ if "CALLVAULT_MOUNTS" not in os.environ:
     os.execvp(own[0], [*own, sys.executable, *sys.argv])
 
 from supervisor import DAYS, Supervisor, Target, verdict
-from vault_service import SCRATCH, Service, say, wav
+from vault_service import Service, say, wav
 
 
 class Volume:

@@ -5,7 +5,6 @@ Right requests in both header schemes get the document of the plan that holds; f
 accounts' requests get 403 and are counted. The phone system is killed: when does the next document name another
 way? What a caller is called is in no document.
 """
-import http.server
 import json
 import os
 import random
@@ -13,7 +12,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
@@ -23,7 +21,7 @@ import yaml
 from twilio.request_validator import RequestValidator
 from twilio.twiml.voice_response import Dial, VoiceResponse
 
-from supervised import ALWAYS, Supervisor, free_port
+from supervisor import ALWAYS, Listening, Target, free_port
 from vault_service import SCRATCH, say
 
 ACCOUNT, TOKEN, SHARED = "AC" + "0" * 32, "f" * 32, "s" * 40
@@ -45,20 +43,7 @@ for name, secret in (("token", TOKEN), ("shared", SHARED)):
         file.write(secret + "\n")
 
 
-class Other(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
-threading.Thread(target=other.serve_forever, daemon=True).start()
+other = Target()
 pbx_port = free_port()
 
 
@@ -80,7 +65,7 @@ targets:
       - {{kind: http, url: "http://127.0.0.1:{pbx_port}", path: "/", interval_ms: 50, limit_ms: 1000,
          silence_ms: 300, probes: 3, dwell_ms: 300, decisive: true}}
       - {{kind: passive, silence_ms: 100, probes: 3, dwell_ms: 0}}
-  internet: {{role: uplink, quorum: 1, probes: [{{kind: uplink, places: [{{tcp: "127.0.0.1:{other.server_address[1]}"}}], interval_ms: 50}}]}}
+  internet: {{role: uplink, quorum: 1, probes: [{{kind: uplink, places: [{{tcp: "127.0.0.1:{other.port}"}}], interval_ms: 50}}]}}
 routes:
   - {{name: desk, state: NORMAL, provider: 3cx, needs: [pbx], contacts: ["sip:desk@pbx.example.org;x=1&y", "sip:nurse@pbx.example.org"], records: true}}
   - {{name: backup, state: TWILIO_BACKUP, provider: twilio, contacts: ["sip:practice@example.sip.twilio.com"], paid: true, records: true}}
@@ -110,7 +95,7 @@ class Twilio:
     """Signs with Twilio's own library, on one connection."""
 
     def __init__(self, supervisor):
-        self.connection = supervisor.connection()
+        self.connection = supervisor.secure()
 
     def post(self, fields, path="/twilio/voice", algorithm="HMAC_SHA1", secret=None, origin=ORIGIN, change=None, host=None):
         validator = RequestValidator(secret or (TOKEN if algorithm == "HMAC_SHA1" else SHARED))
@@ -143,7 +128,7 @@ def contact(document):
 
 
 one = pbx()
-supervisor = Supervisor(POLICY)
+supervisor = Listening(POLICY)
 try:
     with supervisor:
         supervisor.until("desk")

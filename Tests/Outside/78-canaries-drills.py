@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Failback's test calls through a fake of Twilio, a drill with callers, and drills by the calendar."""
-import http.server
 import json
 import os
 import subprocess
@@ -10,7 +9,7 @@ import time
 import jsonschema_rs
 import yaml
 
-from supervised import ALWAYS, Supervisor
+from supervisor import ALWAYS, Listening, Target
 from vault_service import CALLVAULT, SCRATCH, say
 from vendor_fakes import Twilio
 
@@ -19,27 +18,7 @@ with open(os.path.join(SCRATCH, "secret"), "w") as file:
     file.write(SECRET + "\n")
 
 
-class Target(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    status = 200
-
-    def do_GET(self):
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-def target():
-    one = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Target)
-    one.status = 200
-    threading.Thread(target=one.serve_forever, daemon=True).start()
-    return one
-
-
-pbx, uplink, twilio = target(), target(), Twilio(ACCOUNT, SECRET)
+pbx, uplink, twilio = Target(), Target(), Twilio(ACCOUNT, SECRET)
 POLICY = f"""
 v: 1
 version: "test"
@@ -47,8 +26,8 @@ owner: test
 private_addresses: true
 {ALWAYS}
 targets:
-  pbx: {{role: pbx, probes: [{{kind: http, url: "http://127.0.0.1:{pbx.server_address[1]}", path: "/", interval_ms: 50, silence_ms: 300, probes: 3, dwell_ms: 200}}]}}
-  internet: {{role: uplink, quorum: 1, probes: [{{kind: uplink, places: [{{tcp: "127.0.0.1:{uplink.server_address[1]}"}}], interval_ms: 50}}]}}
+  pbx: {{role: pbx, probes: [{{kind: http, url: "http://127.0.0.1:{pbx.port}", path: "/", interval_ms: 50, silence_ms: 300, probes: 3, dwell_ms: 200}}]}}
+  internet: {{role: uplink, quorum: 1, probes: [{{kind: uplink, places: [{{tcp: "127.0.0.1:{uplink.port}"}}], interval_ms: 50}}]}}
 routes:
   - {{name: desk, state: NORMAL, provider: 3cx, needs: [pbx], contacts: ["sip:desk@pbx.example.org"], records: true}}
   - {{name: pstn, state: EMERGENCY_PSTN, provider: pstn_backup, contacts: ["+13135550142"], records: false}}
@@ -76,7 +55,7 @@ def command(*words, typed=""):
     return result.returncode, json.loads(result.stdout)
 
 
-with Supervisor(POLICY) as supervisor:
+with Listening(POLICY) as supervisor:
     supervisor.until("desk")
 
     # The better way comes back when two test calls in a row were answered on it, not before.

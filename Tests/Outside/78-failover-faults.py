@@ -23,13 +23,14 @@ if "CALLVAULT_NETWORK" not in os.environ:
     os.environ["CALLVAULT_NETWORK"] = "1"
     os.execvp(own[0], [*own, sys.executable, *sys.argv])
 
-from outages import Calls, Stage
+from outages import REDIRECT, Stage
+from peers import Calls
 from supervisor import Supervisor
 from vault_service import SCRATCH, Service, say
 
 rounds = int(os.environ.get("CALLVAULT_FAULT_ROUNDS", "1"))
 service, supervisor = Service(), Supervisor()
-stage, calls = Stage(SCRATCH), Calls()
+stage, calls = Stage(SCRATCH), Calls(REDIRECT, pace=0.02, patience=2)
 try:
     with service:
         pass

@@ -4,7 +4,6 @@ phones register with; Asterisk and 3CX by what they answer.
 """
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,7 +21,7 @@ if missing:
     print("%s is not installed (Debian: kamailio dnsmasq-base openssl)" % missing)
     sys.exit(77)
 SCRATCH = Path(os.environ["SCRATCH"])
-DRIVER = Path(os.environ.get("TOOLS") or Path(os.environ["CALLVAULT"]).parent) / "telephony-driver"
+DRIVER = Path(os.environ["TOOLS"], "telephony-driver")
 SECRET = "s3cret-0123456789abcdef0123456789"
 secret_file = SCRATCH / "secret"
 secret_file.write_text(SECRET + "\n")

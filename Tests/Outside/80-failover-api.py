@@ -12,7 +12,7 @@ import sys
 import time
 
 from supervisor import DAYS, Supervisor, Target, token
-from vault_service import CALLVAULT, SCRATCH, Service, say
+from vault_service import SCRATCH, Service, say
 
 program = shutil.which("schemathesis")
 if not program:

@@ -13,17 +13,25 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from contextlib import redirect_stdout
 
-from vault_service import CALLVAULT, SCRATCH
+from vault_service import CALLVAULT, SCRATCH, Service
 
 REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
 DAYS = ", ".join('%s: ["00:00-24:00"]' % day for day in
                  ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"))
+ALWAYS = "hours: {time_zone: Etc/UTC, week: {%s}}" % DAYS
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def token(secret):
@@ -109,8 +117,8 @@ class Supervisor:
         os.close(writing)
         return process, os.fdopen(reading)
 
-    def start(self):
-        self.process, ready = self.begin()
+    def start(self, *more):
+        self.process, ready = self.begin(*more)
         assert ready.readline(), self.told()
 
     def end(self):
@@ -122,11 +130,16 @@ class Supervisor:
         with open(self.log) as log:
             return log.read()
 
-    def ask(self, method, path, body=None, token=None):
+    def connect(self, token=None):
+        """The socket, whoever asks."""
         connection = http.client.HTTPConnection("localhost", timeout=30)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(30)
         connection.sock.connect(os.path.join(self.folder, "run", "failover.sock"))
+        return connection
+
+    def ask(self, method, path, body=None, token=None):
+        connection = self.connect(token)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if token:
             headers["Authorization"] = "Bearer " + token
@@ -157,6 +170,15 @@ class Supervisor:
         assert result.returncode == expect, (words, result)
         return json.loads(result.stdout)
 
+    def metric(self, name):
+        """All samples of a metric: labels to number."""
+        found = {}
+        for line in self.ask("GET", "/metrics")[1].splitlines():
+            if line.startswith(name + "{") or line.startswith(name + " "):
+                labels, _, number = line[len(name):].rpartition(" ")
+                found[labels] = float(number)
+        return found
+
     def heads(self):
         """SHA-256 of each head that its log ever published."""
         heads = set()
@@ -167,6 +189,38 @@ class Supervisor:
                 heads.add(hashlib.sha256(history[at + 2:at + 2 + length]).hexdigest())
                 at += 2 + length
         return heads
+
+
+class Listening(Supervisor):
+    """One with a policy and a port of its own for TLS, which runs within a block."""
+
+    def __init__(self, policy):
+        super().__init__()
+        self.port = free_port()
+        with Service() as service:
+            data = service.data
+        self.make(data, policy)
+
+    def __enter__(self):
+        self.start("--listen", "127.0.0.1:%d" % self.port)
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        assert self.process.returncode == 0
+
+    def secure(self):
+        """TLS; whose certificate it is, is not what these tests are about."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=30)
+
+    def connect(self, token=None):
+        """TLS with a token, the socket without."""
+        return self.secure() if token else super().connect()
+
+    def status(self):
+        return self.route()[2]
 
 
 def verdict(folder, key):

@@ -25,9 +25,9 @@ private final class FakeMover: CallMover {
   func ensureRecording(of call: CallReference, before deadline: Moment) async throws(FailoverError)
   {}
 
-  func move(_ call: CallReference, to route: Route, before deadline: Moment)
-    async throws(FailoverError)
-  {
+  func move(
+    _ call: CallReference, to route: Route, urgency: Urgency, before deadline: Moment
+  ) async throws(FailoverError) {
     state.withLock {
       $0.moving += 1
       $0.most = max($0.most, $0.moving)

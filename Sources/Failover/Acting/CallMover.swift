@@ -39,9 +39,18 @@ public protocol CallMover: Sendable {
   /// At most 1,000.
   func liveCalls() async throws(FailoverError) -> [LiveCall]
   /// Moves one call to a contact of `route`; returns when the other side says that it is so.
-  func move(_ call: CallReference, to route: Route, before deadline: Moment)
-    async throws(FailoverError)
-  /// Makes sure that a recording of the call runs; does nothing where one does.
+  ///
+  /// - Parameters:
+  ///   - call: by its provider's name.
+  ///   - route: where it goes.
+  ///   - urgency: `critical` for an emergency, which waits for no other call's move: not even for one that hangs.
+  ///   - deadline: when it has to be done.
+  /// - Throws: ``FailoverError`` with ``FailoverError/Code/busy`` or ``FailoverError/Code/unreachable`` where another
+  ///   attempt may go better.
+  func move(
+    _ call: CallReference, to route: Route, urgency: Urgency, before deadline: Moment
+  ) async throws(FailoverError)
+  /// Makes sure that a recording of an emergency's call runs; does nothing where one does.
   func ensureRecording(of call: CallReference, before deadline: Moment)
     async throws(FailoverError)
 }

@@ -96,7 +96,8 @@ public struct CallRescue: Sendable {
               guard now() < deadline else {
                 throw FailoverError(.tooLate, during: "moving a live call")
               }
-              try await mover.move(call.reference, to: route, before: deadline)
+              try await mover.move(
+                call.reference, to: route, urgency: .urgent, before: deadline)
               return (call, nil)
             } catch {
               return (call, error)

@@ -71,11 +71,7 @@ public final class SupervisorAPI: Handler {
   private func caller(
     _ request: Request, for scope: SupervisorScope
   ) async throws -> SupervisorCaller {
-    let peer: SupervisorPeer =
-      switch request.peer {
-      case .local(let uid, _, _): .local(uid: uid)
-      case .internet(let address): .internet(address: address)
-      }
+    let peer = SupervisorPeer(request)
     let fields = request.headers.all("Authorization")
     var token: String?
     if let field = fields.first {
@@ -313,4 +309,14 @@ extension ProblemDetail {
     .unauthenticated,
     "Send `Authorization: Bearer` with a token whose SHA-256 stands in the routing policy.",
     fields: [HeaderField(name: "WWW-Authenticate", value: "Bearer realm=\"callvault-failover\"")])
+}
+
+extension SupervisorPeer {
+  /// Whoever sent a request.
+  public init(_ request: Request) {
+    switch request.peer {
+    case .local(let uid, _, _): self = .local(uid: uid)
+    case .internet(let address): self = .internet(address: address)
+    }
+  }
 }

@@ -12,6 +12,8 @@ public final class AsteriskActuator: SettingsActuator, CallMover, CallGroupSourc
   public let fence = PlanFence()
   public let readLimitMs: Int64
   private let manager: AsteriskConversation
+  /// For emergencies alone: a conversation asks one thing at a time, and a rescue may hang in the other.
+  private let urgent: AsteriskConversation
   private let mode: AMISwitch
   private let modes: RouteChoice<String>
   private let places: RouteChoice<AMIPlace>
@@ -24,13 +26,8 @@ public final class AsteriskActuator: SettingsActuator, CallMover, CallGroupSourc
     let fields = try settings.mapping(
       of: AsteriskConversation.keys
         + ["mode", "routes", "places", "emergency_contexts", "queues", "limit_ms"])
-    do {
-      manager = try AsteriskConversation(try AsteriskConversation.server(fields))
-    } catch let error as YAMLError {
-      throw error
-    } catch {
-      throw VendorSettings.refuse(settings, "there is no thread for a manager")
-    }
+    manager = try .opened(fields, at: settings)
+    urgent = try .opened(fields, at: settings)
     readLimitMs = try VendorSettings.milliseconds(
       fields["limit_ms"], in: 50...10_000, otherwise: 1_000)
     modes = try RouteChoice(fields.required("routes")) { node throws(YAMLError) in
@@ -148,13 +145,20 @@ public final class AsteriskActuator: SettingsActuator, CallMover, CallGroupSourc
   }
 
   public func move(
-    _ call: CallReference, to route: Route, before deadline: Moment
+    _ call: CallReference, to route: Route, urgency: Urgency, before deadline: Moment
   ) async throws(FailoverError) {
     let place = places.value(for: route.id, usesAI: false)
     guard let place, let channel = AMIChannel(call.description) else {
       throw FailoverError(.invalid, during: "moving a call that Asterisk cannot move there")
     }
-    _ = try await manager.ask(.redirect(channel, to: place), before: deadline)
+    let redirect = AMIAction.redirect(channel, to: place)
+    if urgency == .critical {
+      _ = try await urgent.ask(redirect, before: deadline)
+    } else {
+      // One call whose answer does not come must not take the time of all that are behind it.
+      let limit = Moment.now.advanced(byMs: readLimitMs)
+      _ = try await manager.ask(redirect, before: min(deadline, limit))
+    }
   }
 
   public func ensureRecording(
@@ -163,9 +167,9 @@ public final class AsteriskActuator: SettingsActuator, CallMover, CallGroupSourc
     guard let channel = AMIChannel(call.description),
       let file = AMIRecordingFile("callvault-\(Identifier.random()).wav")
     else { throw FailoverError(.invalid, during: "recording a call that is not Asterisk's") }
-    let running = try await manager.ask(.recordingName(channel), before: deadline)
+    let running = try await urgent.ask(.recordingName(channel), before: deadline)
     guard running.response["Value"]?.isEmpty != false else { return }
-    _ = try await manager.ask(.record(channel, file: file), before: deadline)
+    _ = try await urgent.ask(.record(channel, file: file), before: deadline)
   }
 
   public func members(of group: CallGroupID) async throws(FailoverError) -> Int {

@@ -163,8 +163,19 @@ actor AsteriskConversation {
   /// Keys of a manager in settings: `host`, `port`, `ca`, `user`, `secret_file`.
   static let keys = ["host", "port", "ca", "user", "secret_file"]
 
-  /// Reads them.
-  static func server(_ fields: YAMLMapping) throws(YAMLError) -> Server {
+  /// A conversation with the manager of settings, which nobody has logged in to yet.
+  static func opened(
+    _ fields: YAMLMapping, at node: YAMLNode
+  ) throws(YAMLError) -> AsteriskConversation {
+    let server = try Self.server(fields)
+    do {
+      return try AsteriskConversation(server)
+    } catch {
+      throw VendorSettings.refuse(node, "there is no thread for a manager")
+    }
+  }
+
+  private static func server(_ fields: YAMLMapping) throws(YAMLError) -> Server {
     let hostNode = try fields.required("host")
     let host = try hostNode.string()
     let authorities = try fields["ca"].map { node throws(YAMLError) in try node.string() }

@@ -14,13 +14,7 @@ public final class AMIProbe: Probe {
   public init(target: TargetID, settings: YAMLNode) throws(YAMLError) {
     self.target = target
     let fields = try settings.mapping(of: AsteriskConversation.keys + ProbePace.keys)
-    do {
-      manager = try AsteriskConversation(try AsteriskConversation.server(fields))
-    } catch let error as YAMLError {
-      throw error
-    } catch {
-      throw VendorSettings.refuse(settings, "there is no thread for a manager")
-    }
+    manager = try .opened(fields, at: settings)
     pace = try ProbePace(fields, intervalMs: 250, limitMs: 1_500)
   }
 

@@ -5,11 +5,11 @@ import Threading
 import YAML
 
 /// One place, and how far it is looked at.
-enum Place: Sendable, Equatable {
+enum Place: Sendable {
   /// By whatever the operating system asks.
   case name(String)
   /// By one resolver.
-  case resolved(String, by: String)
+  case resolved(DNSName, by: DNSResolver)
   case tcp(String, UInt16)
   case tls(String, UInt16, authorities: String)
 
@@ -40,7 +40,7 @@ enum Place: Sendable, Equatable {
       guard let resolver = DNSResolver(try item.string()) else {
         throw VendorSettings.refuse(item, "a resolver's numeric address is expected here")
       }
-      places.append(.resolved(name.description, by: resolver.description))
+      places.append(.resolved(name, by: resolver))
     }
     guard (1...4).contains(places.count) else {
       throw VendorSettings.refuse(list, "1 to 4 resolvers are expected")
@@ -71,6 +71,8 @@ actor PlaceWatch {
     unsafe executor.asUnownedSerialExecutor()
   }
   nonisolated let place: Place
+  /// The end of the certificate that was last believed here.
+  private var end: Int64?
 
   init(_ place: Place) throws(ThreadingError) {
     self.place = place
@@ -89,7 +91,7 @@ actor PlaceWatch {
       case .tcp(let host, let port):
         _ = try PlainStream(to: host, port: port, within: left)
       case .tls(let host, let port, let authorities):
-        _ = try Self.stream(host, port, authorities, within: left)
+        end = try Self.stream(host, port, authorities, within: left).certificateEnd
       }
       return nil
     } catch {
@@ -102,11 +104,8 @@ actor PlaceWatch {
   }
 
   private static func ask(
-    _ name: String, of resolver: String, by deadline: ContinuousClock.Instant
+    _ name: DNSName, of resolver: DNSResolver, by deadline: ContinuousClock.Instant
   ) -> ProbeMiss? {
-    guard let name = DNSName(name), let resolver = DNSResolver(resolver) else {
-      return .nameUnresolved
-    }
     do throws(DNSFailure) {
       switch try resolver.ask(name, by: deadline) {
       case .address: return nil
@@ -124,6 +123,8 @@ actor PlaceWatch {
   /// - Throws: ``TLSClientError``, also for one that has ended.
   func certificateEnd(within limit: Duration) throws(TLSClientError) -> Int64? {
     guard case .tls(let host, let port, let authorities) = place else { return nil }
+    // A handshake of its own would keep the probe waiting, which then takes the place for dead.
+    if let end { return end }
     return try Self.stream(host, port, authorities, within: limit).certificateEnd
   }
 

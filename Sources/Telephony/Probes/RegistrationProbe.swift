@@ -32,13 +32,7 @@ public final class RegistrationProbe: Probe {
     switch try node.string() {
     case "asterisk":
       fields = try settings.mapping(of: own + AsteriskConversation.keys)
-      do {
-        keeper = .asterisk(try AsteriskConversation(try AsteriskConversation.server(fields)))
-      } catch let error as YAMLError {
-        throw error
-      } catch {
-        throw VendorSettings.refuse(settings, "there is no thread for a manager")
-      }
+      keeper = .asterisk(try .opened(fields, at: settings))
     case "threecx":
       fields = try settings.mapping(of: own + ThreeCXClient.keys)
       keeper = .threeCX(try ThreeCXClient.shared(fields))
@@ -78,10 +72,7 @@ public final class RegistrationProbe: Probe {
       let found = try await manager.ask(.registrations, before: deadline).registrations
       return names.allSatisfy { found[$0] == true }
     case .threeCX(let client):
-      return ThreeCXProbe.areOnline(
-        names,
-        in: try await client.get(
-          "/xapi/v1/Trunks?$top=100&$select=Number,IsOnline", before: deadline))
+      return try await ThreeCXProbe.areOnline(names, asking: client, before: deadline)
     case .kamailio(let rpc):
       for name in names {
         let record = try await rpc.call(

@@ -37,9 +37,8 @@ public final class ThreeCXProbe: Probe {
       guard let status = VendorJSON.object(status) else { return .missed(.wrongAnswer) }
       var isServing = Self.hasTrunks(status)
       if !trunks.isEmpty {
-        let body = try await client.get(
-          "/xapi/v1/Trunks?$top=100&$select=Number,IsOnline", before: deadline)
-        isServing = isServing && Self.areOnline(trunks, in: body)
+        let areOnline = try await Self.areOnline(trunks, asking: client, before: deadline)
+        isServing = isServing && areOnline
       }
       if !services.isEmpty {
         let body = try await client.get(
@@ -50,6 +49,16 @@ public final class ThreeCXProbe: Probe {
     } catch {
       return .missed(ProbeMiss(vendor: error))
     }
+  }
+
+  /// Whether these trunks are registered, by their numbers.
+  static func areOnline(
+    _ trunks: Set<String>, asking client: ThreeCXClient, before deadline: Moment
+  ) async throws(FailoverError) -> Bool {
+    areOnline(
+      trunks,
+      in: try await client.get(
+        "/xapi/v1/Trunks?$top=100&$select=Number,IsOnline", before: deadline))
   }
 
   /// Where there are trunks, one at least is registered.

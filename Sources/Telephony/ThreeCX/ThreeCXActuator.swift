@@ -163,7 +163,7 @@ public final class ThreeCXActuator: SettingsActuator, CallMover, CallGroupSource
   }
 
   public func move(
-    _ call: CallReference, to route: Route, before deadline: Moment
+    _ call: CallReference, to route: Route, urgency: Urgency, before deadline: Moment
   ) async throws(FailoverError) {
     let parts = call.description.split(separator: "/").map(String.init)
     guard parts.count == 2, points.contains(parts[0]), let id = Int64(parts[1]), id >= 0,
@@ -172,7 +172,7 @@ public final class ThreeCXActuator: SettingsActuator, CallMover, CallGroupSource
     // The destination alone: a reason or attached data could carry what a caller said.
     let body = try await client.send(
       "POST", "/callcontrol/\(parts[0])/participants/\(id)/routeto",
-      ["destination": .string(destination.number)], effect: .acts, urgency: .critical,
+      ["destination": .string(destination.number)], effect: .acts, urgency: urgency,
       before: deadline)
     if let answer = VendorJSON.object(body), let outcome = answer["finalstatus"]?.string,
       outcome.lowercased() != "success"

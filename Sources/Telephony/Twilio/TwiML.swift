@@ -19,6 +19,8 @@ enum TwiML {
   }
 
   static let hangUp = document("<Hangup/>")
+  /// Whoever answers hears two seconds of nothing, and the call ends.
+  static let pauseAndHangUp = document("<Pause length=\"2\"/><Hangup/>")
 
   private static func document(_ content: String) -> String {
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>\(content)</Response>"

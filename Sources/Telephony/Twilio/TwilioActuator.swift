@@ -176,7 +176,7 @@ public final class TwilioActuator: SettingsActuator, CallMover, CanaryCaller, Dr
   }
 
   public func move(
-    _ call: CallReference, to route: Route, before deadline: Moment
+    _ call: CallReference, to route: Route, urgency: Urgency, before deadline: Moment
   ) async throws(FailoverError) {
     guard let sid = TwilioSid(call.description, .call) else {
       throw FailoverError(.invalid, during: "moving a call that is not Twilio's")
@@ -185,7 +185,7 @@ public final class TwilioActuator: SettingsActuator, CallMover, CanaryCaller, Dr
     // Inline, so that nothing of ours need be reachable for it to be fetched.
     let answer = try await client.post(
       .api, accountPath + "/Calls/\(sid).json", [("Twiml", document)], effect: .sets,
-      urgency: .critical, before: deadline)
+      urgency: urgency, before: deadline)
     guard answer["status"]?.string == "in-progress" else {
       throw FailoverError(.notConfirmed, during: "moving a call of Twilio's that has ended")
     }

@@ -29,9 +29,6 @@ struct TwilioCanaries: Sendable {
 extension TwilioActuator {
   /// Between two questions whether somebody has answered.
   private static let pace: Duration = .milliseconds(250)
-  /// Whoever answers hears two seconds of nothing, and the call ends.
-  static let canaryDocument =
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Pause length=\"2\"/><Hangup/></Response>"
 
   public func hasCanary(for route: RouteID) -> Bool { canaries?.places[route] != nil }
 
@@ -46,7 +43,7 @@ extension TwilioActuator {
     let placed = try await client.post(
       .api, accountPath + "/Calls.json",
       [
-        ("To", place.uri), ("From", canaries.from), ("Twiml", Self.canaryDocument),
+        ("To", place.uri), ("From", canaries.from), ("Twiml", TwiML.pauseAndHangUp),
         ("Timeout", String(seconds)), ("TimeLimit", "10"),
       ], effect: .acts, before: deadline)
     guard let sid = placed["sid"]?.string.flatMap({ TwilioSid($0, .call) }) else {

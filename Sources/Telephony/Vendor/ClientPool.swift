@@ -17,18 +17,24 @@ struct WaitingLine<Key: Sendable>: Sendable {
     waiting.insert((urgency, arrivals, key), at: place)
   }
 
+  /// How urgent whoever is next is; nil where nobody waits.
+  var nextUrgency: Urgency? { waiting.first?.urgency }
+
   mutating func next() -> Key? {
     waiting.isEmpty ? nil : waiting.removeFirst().key
   }
 }
 
 /// A few connections to one server, lent out to the most urgent first.
+///
+/// Two are lent to emergencies alone, so that none waits for a server that answers others late or never.
 actor ClientPool {
   static let limit = 10
+  static let keptForEmergencies = 2
 
   private let endpoint: Endpoint
   private var idle: [HTTPClient] = []
-  private var made = 0
+  private var lent = 0
   private var line = WaitingLine<CheckedContinuation<HTTPClient, Never>>()
 
   init(_ endpoint: Endpoint) {
@@ -45,20 +51,30 @@ actor ClientPool {
   }
 
   private func borrow(_ urgency: Urgency) async throws(HTTPClientError) -> HTTPClient {
-    if let client = idle.popLast() { return client }
-    if made < Self.limit {
-      let client = try HTTPClient(endpoint, idleSeconds: 10, keeping: 1 << 20)
-      made += 1
+    guard lent < Self.limit(for: urgency) else {
+      return await withCheckedContinuation { line.add($0, urgency: urgency) }
+    }
+    if let client = idle.popLast() {
+      lent += 1
       return client
     }
-    return await withCheckedContinuation { line.add($0, urgency: urgency) }
+    let client = try HTTPClient(endpoint, idleSeconds: 10, keeping: 1 << 20)
+    lent += 1
+    return client
   }
 
   private func giveBack(_ client: HTTPClient) {
-    if let next = line.next() {
-      next.resume(returning: client)
-    } else {
+    lent -= 1
+    guard let urgency = line.nextUrgency, lent < Self.limit(for: urgency), let next = line.next()
+    else {
       idle.append(client)
+      return
     }
+    lent += 1
+    next.resume(returning: client)
+  }
+
+  private static func limit(for urgency: Urgency) -> Int {
+    limit + (urgency == .critical ? keptForEmergencies : 0)
   }
 }

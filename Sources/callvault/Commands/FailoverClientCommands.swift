@@ -2,6 +2,7 @@ import Encoding
 import Failover
 import HTTPClient
 import Host
+import Service
 
 /// The commands that ask a running supervisor.
 enum FailoverClientCommands {
@@ -123,12 +124,15 @@ enum FailoverClientCommands {
       "With --live the route's name has to be typed. `override --end` ends it sooner, and so does that way's death."
     ]
   ) { arguments, terminal in
+    guard let seconds = DurationText.seconds(arguments.value("for") ?? "1m"),
+      LiveDrill.times.contains(seconds * 1_000)
+    else { throw CommandFailure(.usage, "--for must be a time from 1s to 10m, such as 30s or 2m") }
     let body: JSONObject = ["dead": .array(arguments.all("dead").map { .string($0) })]
     var report = try await ask(arguments, "POST", "/v1/drills", body)
     if arguments.has("live"), report["passed"]?.bool == true,
       let route = report["route"]?.string
     {
-      report = try await live(route, body, arguments, terminal)
+      report = try await live(route, for: seconds, body, arguments, terminal)
     }
     let isPassed = report["passed"]?.bool ?? false
     let decided =
@@ -146,11 +150,9 @@ enum FailoverClientCommands {
 
   /// Asks the person, sends calls the other way, and waits until they are back.
   private static func live(
-    _ route: String, _ body: JSONObject, _ arguments: Arguments, _ terminal: Terminal
+    _ route: String, for seconds: Int64, _ body: JSONObject, _ arguments: Arguments,
+    _ terminal: Terminal
   ) async throws -> JSONObject {
-    guard let seconds = DurationText.seconds(arguments.value("for") ?? "1m") else {
-      throw CommandFailure(.usage, "--for must be a time such as 30s or 2m")
-    }
     terminal.note(
       "All new calls will go to \(route) for \(seconds) seconds. Type the route's name to begin: ")
     guard readLine() == route else {

@@ -79,9 +79,9 @@ final class DecisionRecorder: Sendable {
         do { try await Task.sleep(for: .seconds(1)) } catch { break }
       }
     }
-    guard await !drain() else { return }
+    _ = await drain()
     let left = state.withLock { Int64($0.waiting.count) + ($0.losses?.count ?? 0) }
-    operatorLog.write(.error, "entries-lost", ["count": .integer(left)])
+    if left > 0 { operatorLog.write(.error, "entries-lost", ["count": .integer(left)]) }
   }
 
   /// - Returns: whether nothing waits any more.

@@ -23,10 +23,13 @@ actor StateFile {
   }
 
   /// Keeps it, and for as long as the disk is full goes on trying until something newer is to be kept.
-  func keep(_ remembered: RememberedRouting) async {
-    newest += 1
-    let own = newest
-    while own == newest {
+  ///
+  /// Whoever asks counts: what is run beside the supervisor begins in any order, and an older state must not
+  /// take the place of a newer one.
+  func keep(_ remembered: RememberedRouting, number: Int) async {
+    guard number > newest else { return }
+    newest = number
+    while number == newest {
       do throws(DurableError) {
         try AtomicFile.write(remembered.encoded, to: folder.state, on: LinuxFileSystem())
         hasFailed = false

@@ -96,38 +96,39 @@ extension Supervisor {
   /// Looks when a target begins to be doubted, so that a switch finds what stands in its way known; never
   /// in the switch's own way.
   func lintIfDoubtful() {
-    let now = Self.now
-    guard supervision.targets.contains(where: { $0.belief == .suspect || $0.belief == .down })
-    else {
-      isDoubtful = false
-      return
-    }
-    guard !isDoubtful else { return }
-    isDoubtful = true
+    let before = doubted
+    doubted = Set(
+      supervision.targets.filter { $0.belief == .suspect || $0.belief == .down }.map(\.target.id))
+    guard !doubted.isSubset(of: before) else { return }
     // Targets that come and go must not wear out the interfaces that a switch needs.
+    let now = Self.now
     guard lintedAt.map({ now.ms(since: $0) >= 60_000 }) ?? true else { return }
     lintedAt = now
     begin { await self.lookForDrift() }
   }
 
-  private func lookForDrift() async {
-    lintedAt = Self.now
+  /// Looks, and tells people of what blocks.
+  @discardableResult
+  func lookForDrift() async -> [DriftFinding] {
     let findings = await findings()
-    blocked = findings.filter { $0.severity == .blocking }
-    for finding in blocked {
+    for finding in findings where finding.severity == .blocking {
       // What nobody has acknowledged yet is repeated by the ledger.
       let isOpen = ledger.open.contains {
         $0.notice.event == .drift && $0.notice.subject == finding.code
       }
       if !isOpen { tell(.drift, .urgent, subject: finding.code) }
     }
+    return findings
   }
 
+  /// Looks, and keeps what blocks for the line of the next switch.
   func findings() async -> [DriftFinding] {
+    lintedAt = Self.now
     var findings: [DriftFinding] = []
     for linter in parts.linters {
       findings += await linter.findings(for: policy.choices.map(\.route))
     }
+    blocked = findings.filter { $0.severity == .blocking }
     return findings
   }
 

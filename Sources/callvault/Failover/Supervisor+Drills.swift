@@ -44,7 +44,7 @@ extension Supervisor {
       report["actuators"] = .array(planned)
       report["plan_ms"] = .integer(Self.now.ms(since: began))
     }
-    let findings = await findings()
+    let findings = await lookForDrift()
     report["drift"] = .array(findings.map { .object($0.json) })
     isPassed = isPassed && !findings.contains { $0.severity == .blocking }
     report["passed"] = .bool(isPassed)
@@ -112,9 +112,7 @@ extension Supervisor {
     _ live: LiveDrill, _ report: JSONObject, id: Identifier, by actor: Actor
   ) throws(FailoverError) {
     let routing = supervision.routing
-    guard routing.override == nil, !routing.isPending, routing.state == routing.current.state,
-      routing.current.route.id != live.route
-    else {
+    guard isUsual, routing.current.route.id != live.route else {
       throw FailoverError(.noRoute, during: "looking whether calls go their usual way")
     }
     let before = routing.current.route.id
@@ -195,11 +193,15 @@ extension Supervisor {
 
   // MARK: By the calendar
 
+  /// Whether calls go their way because of nobody's wish and no outage.
+  private var isUsual: Bool {
+    let routing = supervision.routing
+    return routing.override == nil && !routing.isPending && routing.state == routing.current.state
+  }
+
   /// Whether nothing is out of order that a rehearsal would take for its own doing.
   private func isQuiet(for dead: Set<TargetID>) -> Bool {
-    let routing = supervision.routing
-    return routing.override == nil && !routing.isPending
-      && routing.state == routing.current.state
+    isUsual
       && supervision.targets.allSatisfy { !dead.contains($0.target.id) || $0.belief == .alive }
   }
 
@@ -212,7 +214,8 @@ extension Supervisor {
     while !Task.isCancelled {
       for (place, drill) in policy.drills.enumerated()
       where Self.now.ms(since: began) >= due[place] && isQuiet(for: drill.dead) {
-        due[place] += drill.everyMs
+        // From now: drills that an override kept waiting are not made up for.
+        due[place] = Self.now.ms(since: began) + drill.everyMs
         do throws(FailoverError) {
           _ = try await self.drill(dead: drill.dead, live: nil, by: caller)
         } catch {

@@ -61,7 +61,7 @@ extension Supervisor {
     _ call: CallReference, by mover: any CallMover, to route: Route, before deadline: Moment
   ) async -> Bool {
     do {
-      try await mover.move(call, to: route, before: deadline)
+      try await mover.move(call, to: route, urgency: .critical, before: deadline)
       return true
     } catch {
       // The next mover and the next route follow at once; what failed is seen by what was taken.

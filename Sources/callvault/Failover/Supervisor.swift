@@ -46,8 +46,10 @@ actor Supervisor {
   /// What stood in the way of actuators when it was last looked for.
   var blocked: [DriftFinding] = []
   var lintedAt: Moment?
-  /// Whether a target is doubted since the last look.
-  var isDoubtful = false
+  /// Targets that were doubted at the last look.
+  var doubted: Set<TargetID> = []
+  /// States that were to be kept since the start.
+  private var kept = 0
   /// Calls of the last window that cost money.
   var spent: Int64 = 0
   /// When recording became impossible on the way that is commanded.
@@ -245,7 +247,8 @@ actor Supervisor {
   func keepState() {
     let remembered = supervision.remembered(
       at: Self.now, time: time, unrecordedSinceMs: unrecordedSince?.milliseconds)
-    begin { [stateFile] in await stateFile.keep(remembered) }
+    kept += 1
+    begin { [stateFile, kept] in await stateFile.keep(remembered, number: kept) }
   }
 
   /// Changes what is decided, and looks at once.

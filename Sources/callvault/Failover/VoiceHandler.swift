@@ -34,7 +34,7 @@ struct VoiceHandler: Handler {
     var headers = Headers()
     for header in answer.headers { headers.add(header.name, header.value) }
     try await response.send(answer.status, headers: headers, body: answer.body)
-    if answer.refusal != nil { await supervisor.refusedVoice(Self.peer(of: request)) }
+    if answer.refusal != nil { await supervisor.refusedVoice(SupervisorPeer(request)) }
     if let leg = answer.leg { await supervisor.report(leg) }
   }
 
@@ -42,12 +42,5 @@ struct VoiceHandler: Handler {
   private static func target(of request: Request) -> String {
     let query = request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
     return "/" + request.path.joined(separator: "/") + (query.isEmpty ? "" : "?" + query)
-  }
-
-  private static func peer(of request: Request) -> SupervisorPeer {
-    switch request.peer {
-    case .local(let uid, _, _): .local(uid: uid)
-    case .internet(let address): .internet(address: address)
-    }
   }
 }

@@ -7,7 +7,6 @@ import datetime
 import http.server
 import json
 import os
-import re
 import signal
 import socket
 import struct
@@ -18,7 +17,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import peers
-from peers import Kamailio, request, until
+from peers import Kamailio, until
 from supervisor import DAYS
 from vendor_fakes import Asterisk
 
@@ -86,39 +85,6 @@ class Resolver:
             if has:
                 answer += b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 1, 4) + bytes([127, 0, 0, 1])
             self.socket.sendto(answer, place)
-
-
-class Calls(threading.Thread):
-    """A new call every 20 ms, and where the redirect server sent it."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.sent, self.is_over = [], False
-        self.socket = socket.socket(type=socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(2)
-
-    def call(self, number):
-        self.socket.sendto(request("INVITE", self.socket.getsockname(), "c%d" % number), ("127.0.0.1", REDIRECT))
-        while True:
-            try:
-                answer = self.socket.recv(65535)
-            except (TimeoutError, ConnectionError):
-                return "nowhere"
-            if b"branch=z9hG4bKc%d;" % number in answer:
-                found = re.search(rb"(?m)^Contact: <sip:([^@>]*)@", answer)
-                return found[1].decode() if found else answer[8:11].decode()
-
-    def run(self):
-        number = 0
-        while not self.is_over:
-            begun = time.monotonic()
-            self.sent.append((begun, self.call(number)))
-            number += 1
-            time.sleep(max(0, begun + 0.02 - time.monotonic()))
-
-    def now(self):
-        return self.sent[-1][1] if self.sent else None
 
 
 class Stage:

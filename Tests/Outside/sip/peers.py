@@ -106,6 +106,41 @@ def until(condition, seconds, what):
         time.sleep(0.02)
 
 
+class Calls(threading.Thread):
+    """A new call every `pace` seconds, and where the redirect server at `port` sent it."""
+
+    def __init__(self, port, pace, patience):
+        super().__init__(daemon=True)
+        self.port, self.pace = port, pace
+        self.sent, self.is_over = [], False
+        self.socket = socket.socket(type=socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(patience)
+
+    def call(self, number, target="sip:+13125550123@127.0.0.1"):
+        self.socket.sendto(
+            request("INVITE", self.socket.getsockname(), "c%d" % number, target), ("127.0.0.1", self.port))
+        while True:
+            try:
+                answer = self.socket.recv(65535)
+            except (TimeoutError, ConnectionError):
+                return "nowhere"
+            if b"branch=z9hG4bKc%d;" % number in answer:
+                found = re.search(rb"(?m)^Contact: <sip:([^@>]*)@", answer)
+                return found[1].decode() if found else answer[8:11].decode()
+
+    def run(self):
+        number = 0
+        while not self.is_over:
+            begun = time.monotonic()
+            self.sent.append((begun, self.call(number)))
+            number += 1
+            time.sleep(max(0, begun + self.pace - time.monotonic()))
+
+    def now(self):
+        return self.sent[-1][1] if self.sent else None
+
+
 class Worker:
     """sip-worker: ours. Its lines are read as they come."""
 
