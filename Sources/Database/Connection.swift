@@ -18,6 +18,8 @@ public final class Connection {
   }
 
   let handle: OpaquePointer
+  /// Statements that are kept for their next use.
+  private static let idleLimit = 256
   /// Compiled statements that nobody uses now, by their text.
   private var idle: [SQL: OpaquePointer] = unsafe [:]
   /// The failure after which this connection commits nothing more; opening the database again may
@@ -133,10 +135,12 @@ public final class Connection {
     // Its result repeats that of the last step, which has been reported.
     _ = unsafe sqlite3_reset(statement)
     unsafe sqlite3_clear_bindings(statement)
-    if unsafe idle.count < 128, unsafe idle[sql] == nil {
-      unsafe idle[sql] = statement
-    } else {
-      unsafe sqlite3_finalize(statement)
+    if unsafe idle.count >= Self.idleLimit, let other = unsafe idle.keys.first {
+      // Any: whichever it is, one that is used often is soon back.
+      unsafe sqlite3_finalize(idle.removeValue(forKey: other))
+    }
+    if let other = unsafe idle.updateValue(statement, forKey: sql) {
+      unsafe sqlite3_finalize(other)
     }
   }
 

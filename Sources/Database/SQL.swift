@@ -17,6 +17,12 @@ public struct SQL: Hashable, Sendable, ExpressibleByStringLiteral {
     text = String(number)
   }
 
+  /// Of the length alone: texts are ours and few, and hashing all of a long one with each use of its statement
+  /// took a tenth of a purge.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(text.utf8.count)
+  }
+
   public static func + (left: SQL, right: SQL) -> SQL {
     SQL(left.text + right.text)
   }

@@ -113,7 +113,7 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
   public func confirm(_ row: RowReference, at position: LogPosition) async throws(VaultError) {
     try await write("making a row live") { connection in
       if row.kind == .purge {
-        try connection.purge(row.id, at: position)
+        try connection.purge([(row.id, position)])
         return
       }
       if row.kind == .excision {

@@ -17,7 +17,7 @@ extension SQLiteCatalog {
     _ purges: [(call: Identifier, position: LogPosition)]
   ) async throws(VaultError) {
     try await write("purging calls") { connection in
-      for (call, position) in purges { try connection.purge(call, at: position) }
+      try connection.purge(purges)
     }
   }
 
@@ -182,9 +182,28 @@ extension Connection {
       purge.eligible, purge.judged?.milliseconds)
   }
 
-  /// Removes everything of a call whose purge is pending, and makes the purge live.
-  func purge(_ call: Identifier, at position: LogPosition) throws {
-    try advance(.applied, to: position)
+  /// Removes everything of calls whose purges are pending, and makes the purges live.
+  func purge(_ purges: [(call: Identifier, position: LogPosition)]) throws {
+    var gone = CatalogCounts(
+      calls: 0, recordings: 0, transcripts: 0, notes: 0, plaintextBytes: 0, ciphertextBytes: 0)
+    for (call, position) in purges { try purge(call, at: position, counting: &gone) }
+    // Once for all of them: each call has its own share in them.
+    try run(
+      """
+      UPDATE totals SET calls = calls - ?, recordings = recordings - ?, transcripts = transcripts - ?,
+        notes = notes - ?, plaintext_bytes = plaintext_bytes - ?,
+        ciphertext_bytes = ciphertext_bytes - ?
+      """, gone.calls, gone.recordings, gone.transcripts, gone.notes, gone.plaintextBytes,
+      gone.ciphertextBytes)
+    if let last = purges.map(\.position).max(by: { $0.index < $1.index }) {
+      try advance(.applied, to: last)
+    }
+  }
+
+  /// Counts what was live of it in `gone`.
+  private func purge(
+    _ call: Identifier, at position: LogPosition, counting gone: inout CatalogCounts
+  ) throws {
     guard try contains(RowReference(.purge, call)) else {
       throw VaultError(.notFound, during: "purging a call")
     }
@@ -195,24 +214,12 @@ extension Connection {
         (SELECT substr(wrapped_key, 3, 16) FROM call WHERE call.id = purged_call.id), kek)
       WHERE id = ?1
       """, call.bytes, position.index)
-    let subject = try first("SELECT subject FROM call WHERE id = ?", call.bytes) {
-      (row) throws(DatabaseError) in try row.identifier(0)
+    let row = try first("SELECT subject, since IS NULL FROM call WHERE id = ?", call.bytes) {
+      (row) throws(DatabaseError) in (subject: try row.identifier(0), isLive: try row.int(1) == 1)
     }
     // A purge that was applied before stays so.
-    guard let subject else { return }
-    try run(
-      """
-      UPDATE totals SET calls = calls - (SELECT count(*) FROM call WHERE id = ?1 AND since IS NULL),
-        recordings = recordings - r.count, plaintext_bytes = plaintext_bytes - r.plaintext,
-        ciphertext_bytes = ciphertext_bytes - r.ciphertext,
-        transcripts = totals.transcripts - t.spoken, notes = totals.notes - t.written
-      FROM (SELECT count(*) AS count, coalesce(sum(plaintext_length), 0) AS plaintext,
-          coalesce(sum(ciphertext_length), 0) AS ciphertext
-          FROM recording WHERE call = ?1 AND since IS NULL) AS r,
-        (SELECT count(*) FILTER (WHERE kind = 'transcript') AS spoken,
-          count(*) FILTER (WHERE kind = 'note') AS written
-          FROM text WHERE call = ?1 AND since IS NULL) AS t
-      """, call.bytes)
+    guard let row else { return }
+    if row.isLive { gone.calls += 1 }
     try run(
       """
       DELETE FROM playback_grant WHERE recording IN (SELECT id FROM recording WHERE call = ?)
@@ -222,15 +229,32 @@ extension Connection {
       INSERT INTO purged_link (id, patient) SELECT id, patient FROM patient_link WHERE call = ?1
       UNION SELECT id, patient FROM ended_link WHERE call = ?1
       """, call.bytes)
-    for table: SQL in [
-      "patient_link", "ended_link", "call_token", "incident", "recording", "text", "call_facts",
-    ] {
+    for table: SQL in ["patient_link", "ended_link", "call_token", "incident", "call_facts"] {
       try run("DELETE FROM " + table + " WHERE call = ?", call.bytes)
+    }
+    // The column itself: `since IS NULL` is 0 here in SQLite 3.40, whatever it holds.
+    let recordings = try rows(
+      "DELETE FROM recording WHERE call = ? RETURNING since, plaintext_length, ciphertext_length",
+      call.bytes
+    ) { (row) throws(DatabaseError) in
+      (isLive: row.isNull(0), plaintext: try row.integer(1), ciphertext: try row.integer(2))
+    }
+    for recording in recordings where recording.isLive {
+      gone.recordings += 1
+      gone.plaintextBytes += recording.plaintext
+      gone.ciphertextBytes += recording.ciphertext
+    }
+    let texts = try rows("DELETE FROM text WHERE call = ? RETURNING since, kind", call.bytes) {
+      (row) throws(DatabaseError) in (isLive: row.isNull(0), kind: try row.text(1))
+    }
+    for text in texts where text.isLive {
+      if text.kind == "transcript" { gone.transcripts += 1 }
+      if text.kind == "note" { gone.notes += 1 }
     }
     try run("DELETE FROM call WHERE id = ?", call.bytes)
     try run(
       "DELETE FROM subject WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM call WHERE subject = ?1)",
-      subject.bytes)
+      row.subject.bytes)
   }
 }
 

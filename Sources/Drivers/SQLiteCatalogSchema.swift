@@ -11,7 +11,7 @@ enum SQLiteCatalogSchema {
   /// Each step makes the version after its place.
   static let steps: [SQL] = [
     version1, version2, endedLinks, earlierLogs, keyEpochs, retention, sealingLibraries, quarantine,
-    judgedPurges,
+    judgedPurges, openPlans,
   ]
 
   private static let version1: SQL = """
@@ -392,6 +392,10 @@ enum SQLiteCatalogSchema {
     ALTER TABLE purged_call ADD COLUMN judged INTEGER;
     DROP INDEX purged_call_by_time;
     CREATE INDEX purged_call_by_judged ON purged_call (coalesce(judged, purged), recording_count);
+    """
+
+  /// Some catalogs of versions 8 and 9 have the index: for a while the step to 6 made it.
+  private static let openPlans: SQL = """
     CREATE INDEX IF NOT EXISTS purge_plan_open ON purge_plan (made, id)
       WHERE stage NOT IN ('done', 'void');
     """

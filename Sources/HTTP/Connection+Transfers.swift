@@ -1,3 +1,4 @@
+import TLS
 import Threading
 
 // Bytes in and out.

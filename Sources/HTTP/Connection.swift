@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import TLS
 import Threading
 
 /// One client's connection: its requests one after another, each with one response.

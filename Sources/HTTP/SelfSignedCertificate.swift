@@ -1,4 +1,5 @@
 import COpenSSL
+import TLS
 
 /// A certificate that nobody vouches for, for first use on one machine.
 ///
@@ -18,16 +19,16 @@ public enum SelfSignedCertificate {
     let names = try alternativeNames(hosts)
     ERR_clear_error()
     guard let key = unsafe callvault_new_p256_key() else {
-      throw TLSFault.error(during: "making a key")
+      throw HTTPError(TLSFault(during: "making a key"))
     }
     defer { unsafe EVP_PKEY_free(key) }
     guard let certificate = unsafe X509_new() else {
-      throw TLSFault.error(during: "making a certificate")
+      throw HTTPError(TLSFault(during: "making a certificate"))
     }
     defer { unsafe X509_free(certificate) }
     try unsafe fill(certificate, key: key, names: names)
     guard unsafe X509_sign(certificate, key, EVP_sha256()) > 0 else {
-      throw TLSFault.error(during: "signing a certificate")
+      throw HTTPError(TLSFault(during: "signing a certificate"))
     }
     return (
       certificate: try unsafe pem { unsafe PEM_write_bio_X509($0, certificate) },
@@ -63,7 +64,7 @@ public enum SelfSignedCertificate {
     var serial = [UInt8](repeating: 0, count: 16)
     let subject = Array("CallVault".utf8)
     guard unsafe RAND_bytes(&serial, 16) == 1, unsafe X509_set_version(certificate, 2) == 1 else {
-      throw TLSFault.error(during: "making a certificate")
+      throw HTTPError(TLSFault(during: "making a certificate"))
     }
     serial[0] = serial[0] & 0x3F | 0x40  // Positive, and never shorter than 16 bytes.
     let number = unsafe BN_bin2bn(serial, 16, nil)
@@ -77,7 +78,7 @@ public enum SelfSignedCertificate {
         name, "CN", MBSTRING_UTF8, subject, Int32(subject.count), -1, 0) == 1,
       unsafe X509_set_issuer_name(certificate, name) == 1,
       unsafe X509_set_pubkey(certificate, key) == 1
-    else { throw TLSFault.error(during: "making a certificate") }
+    else { throw HTTPError(TLSFault(during: "making a certificate")) }
     try unsafe add(NID_subject_alt_name, names, to: certificate)
     try unsafe add(NID_basic_constraints, "critical,CA:FALSE", to: certificate)
     try unsafe add(NID_key_usage, "critical,digitalSignature", to: certificate)
@@ -88,24 +89,24 @@ public enum SelfSignedCertificate {
     _ identifier: Int32, _ value: String, to certificate: OpaquePointer
   ) throws(HTTPError) {
     guard let ext = unsafe X509V3_EXT_conf_nid(nil, nil, identifier, value) else {
-      throw TLSFault.error(during: "making a certificate's extension")
+      throw HTTPError(TLSFault(during: "making a certificate's extension"))
     }
     defer { unsafe X509_EXTENSION_free(ext) }
     guard unsafe X509_add_ext(certificate, ext, -1) == 1 else {
-      throw TLSFault.error(during: "making a certificate's extension")
+      throw HTTPError(TLSFault(during: "making a certificate's extension"))
     }
   }
 
   private static func pem(_ write: (OpaquePointer) -> Int32) throws(HTTPError) -> [UInt8] {
     guard let memory = unsafe BIO_new(BIO_s_mem()) else {
-      throw TLSFault.error(during: "writing PEM")
+      throw HTTPError(TLSFault(during: "writing PEM"))
     }
     defer { unsafe BIO_free(memory) }
-    guard unsafe write(memory) == 1 else { throw TLSFault.error(during: "writing PEM") }
+    guard unsafe write(memory) == 1 else { throw HTTPError(TLSFault(during: "writing PEM")) }
     var bytes = [UInt8](repeating: 0, count: 8_192)
     var count = 0
     guard unsafe BIO_read_ex(memory, &bytes, bytes.count, &count) == 1, count < bytes.count else {
-      throw TLSFault.error(during: "writing PEM")
+      throw HTTPError(TLSFault(during: "writing PEM"))
     }
     return Array(bytes.prefix(count))
   }

@@ -1,19 +1,6 @@
 import CLinux
 import Glibc
-
-/// What a non-blocking operation on a connection came to.
-enum Transfer {
-  /// That many bytes went; for a handshake, that it is done.
-  case done(Int)
-  /// The peer will send nothing more.
-  case end
-  /// Nothing more until the socket is readable.
-  case wantsRead
-  /// Nothing more until the socket is writable.
-  case wantsWrite
-  /// The connection is broken.
-  case failed
-}
+import TLS
 
 /// A connected socket, in clear or under TLS, which has one owner and is closed once.
 ///

@@ -1,17 +1,6 @@
 import CLinux
 import Glibc
-
-/// What an operation that does not block came to.
-enum Transfer {
-  /// That many bytes went; for a handshake, that it is done.
-  case done(Int)
-  /// The peer will send nothing more.
-  case end
-  case wantsRead
-  case wantsWrite
-  /// The connection is broken.
-  case failed
-}
+import TLS
 
 /// A connected socket, in clear or under TLS, with what waits to be sent.
 @safe

@@ -100,11 +100,7 @@ enum FailoverCommands {
     ]
   ) { arguments, terminal in
     StopSignals.expect()
-    do {
-      _ = try ProcessHardening.apply()
-    } catch {
-      throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
-    }
+    try ProcessHardening.required()
     let folder = try folder(arguments)
     let life = try SupervisorLife(
       folder, policy: folder.readPolicy(arguments.value("policy")),

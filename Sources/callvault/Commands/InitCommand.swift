@@ -91,11 +91,7 @@ enum InitCommand {
     guard MachineFacts.file(rootKey) == nil else {
       throw CommandFailure(.conflict, "\(rootKey) exists already; nothing was changed")
     }
-    do {
-      _ = try ProcessHardening.apply()
-    } catch {
-      throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
-    }
+    try ProcessHardening.required()
     let anchors = try arguments.all("anchor").map(absolutePath)
     let copies = try arguments.all("ring-copy").map(absolutePath)
     do {
@@ -215,11 +211,7 @@ enum InitCommand {
       throw CommandFailure(.conflict, "no ceremony of \(settings.origin) is unfinished")
     }
     guard unfinished.state == .printed else { throw unfinished.refusal(layout) }
-    do {
-      _ = try ProcessHardening.apply()
-    } catch {
-      throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
-    }
+    try ProcessHardening.required()
     let settings = try Settings.readUnproven(layout)
     try await prove(layout, settings, lock, terminal)
     terminal.result(

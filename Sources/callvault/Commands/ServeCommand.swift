@@ -42,12 +42,7 @@ enum ServeCommand {
     ]
   ) { arguments, terminal in
     StopSignals.expect()
-    let hardening: ProcessHardening.Outcome
-    do {
-      hardening = try ProcessHardening.apply()
-    } catch {
-      throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
-    }
+    let hardening = try ProcessHardening.required()
     let operatorLog = OperatorLog.onStandardError
     let layout = StorageLayout(root: try dataDirectory(arguments))
     let listen = try listenAddress(arguments)

@@ -106,11 +106,7 @@ enum WitnessCommands {
     ]
   ) { arguments, terminal in
     StopSignals.expect()
-    do {
-      _ = try ProcessHardening.apply()
-    } catch {
-      throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
-    }
+    try ProcessHardening.required()
     let path = try arguments.required("dir")
     guard let listen = ListenAddressText(try arguments.required("listen")) else {
       throw CommandFailure(

@@ -5,21 +5,19 @@ import Vault
 
 /// The folders of this machine in which backups lie and drills take place.
 struct LocalPlaces: MaintenancePlaces {
+  // From / on: what lies beside the data directory, and what is told of it, must not depend on where the
+  // service was started.
   let layout: StorageLayout
   let settings: Settings
   let catalog: SQLiteCatalog
-  // What lies beside the data directory, and what is told of it, must not depend on where the service was
-  // started.
-  private let root: String
 
   /// - Throws: ``CommandFailure`` where the working directory has no name.
   init(
     layout: StorageLayout, settings: Settings, catalog: SQLiteCatalog
   ) throws(CommandFailure) {
-    self.layout = layout
+    self.layout = StorageLayout(root: try absolute(layout.root))
     self.settings = settings
     self.catalog = catalog
-    root = try absolute(layout.root)
   }
 
   func target(
@@ -37,20 +35,21 @@ struct LocalPlaces: MaintenancePlaces {
     _ folder: String?, aside: String?
   ) throws(VaultError) -> (source: any DrillSource, name: String) {
     let folder = try self.folder(folder)
-    let aside = try aside.map { path throws(VaultError) in try fromRoot(path) } ?? root + ".drill"
+    let aside =
+      try aside.map { path throws(VaultError) in try fromRoot(path) } ?? layout.root + ".drill"
     return (try RestoredAside(folder, aside: aside), folder)
   }
 
   func keep(certificate: [UInt8], of time: Timestamp) throws(VaultError) -> String {
     let files = LinuxFileSystem()
-    let name = "\(time.rfc3339.prefix(19)).note"
+    let path = "\(layout.drills)/\(time.rfc3339.prefix(19)).note"
     do throws(DurableError) {
       try Directory.make(layout.drills, below: layout.root, on: files)
-      try AtomicFile.write(certificate, to: "\(layout.drills)/\(name)", on: files)
+      try AtomicFile.write(certificate, to: path, on: files)
     } catch {
       throw VaultError(.unavailable, during: "keeping a drill's certificate", cause: error)
     }
-    return "\(StorageLayout(root: root).drills)/\(name)"
+    return path
   }
 
   private func folder(_ given: String?) throws(VaultError) -> String {

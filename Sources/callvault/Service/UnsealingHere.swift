@@ -31,12 +31,8 @@ struct UnsealingHere {
 
   /// - Throws: as `RootKeeper.open`; ``CommandFailure`` when input ends, or three shares in a row were not taken.
   func ring() async throws -> KeyRing {
+    try ProcessHardening.required()
     guard keeper.kind == .shares else { return try keeper.open() }
-    do {
-      _ = try ProcessHardening.apply()
-    } catch {
-      throw CommandFailure(.internal, "core dumps cannot be forbidden: \(error)")
-    }
     let opened = Lock<KeyRing?>(nil)
     let phase = try await SealedPhase(layout, settings, keeper, log: .onStandardError) {
       (ring) throws(VaultError) in opened.withLock { $0 = ring }
