@@ -95,19 +95,17 @@ SWEEPS := everyChangedByteIsFound|$(LONG)|everyMovedEntryAndEveryOldFileIsNamed|
   aWitnessNeverContradictsItself|whatCountsAsAnchoredIsKept|$\
   eachChangedByteIsRefusedByBoth|headsOfImpossibleSizesEnd|changedFoldersAlwaysHaveAVerdict|$\
   storageThatFailsLeavesOldOrNew|sqliteIsACatalog
-SANITIZED := CALLVAULT_ROUNDS=50 SWIFT_BACKTRACE=enable=no swift test --disable-xctest \
-  --skip 'theKernelKeepsThePagesLocked|withoutLockedMemory$(if $(SWEEPS),|$(SWEEPS))'
+SANITIZED = CALLVAULT_ROUNDS=50 SWIFT_BACKTRACE=enable=no swift test --disable-xctest \
+  --sanitize=$(1) --scratch-path .build/$(1)-sanitizer
+LEFT_OUT := theKernelKeepsThePagesLocked|withoutLockedMemory$(if $(SWEEPS),|$(SWEEPS))
 
 ## sanitize   the unit tests under the thread and the address sanitizer, leaks included
 sanitize: sanitize-thread sanitize-address
 
-sanitize-thread: bootstrap
-	@echo "== unit tests, thread sanitizer (the first build takes some minutes)"
-	$(SANITIZED) --sanitize=thread --scratch-path .build/tsan
-
-sanitize-address: bootstrap
-	@echo "== unit tests, address and leak sanitizer (the first build takes some minutes)"
-	$(SANITIZED) --sanitize=address --scratch-path .build/asan
+sanitize-thread sanitize-address: sanitize-%: bootstrap
+	@echo "== unit tests under the $* sanitizer (the first build takes some minutes)"
+	$(call SANITIZED,$*) --skip '$(LEFT_OUT)|$(TIMED)'
+	$(call SANITIZED,$*) --skip-build --filter '$(TIMED)'
 
 ## torture    kills the program 1000 times, fails its disk, volume, clock and power, fuzzes for hours
 torture: build fuzzer

@@ -1,6 +1,5 @@
 """Figures beside peers and targets, and the curves of how they grow; saved after every figure."""
 import json
-import math
 import time
 
 import measure
@@ -34,12 +33,12 @@ class Section:
         `otherwise` is another way to meet the target, as (met, words).
         """
         ours, peer = _sample(ours), _sample(peer)
-        ratio = ours["median"] / peer["median"] if peer["median"] else math.inf
+        ratio = ours["median"] / peer["median"] if peer["median"] else None
         target = met = None
         if at_least is not None:
-            target, met = f"≥ {at_least}×", ratio >= at_least
+            target, met = f"≥ {at_least:.3g}×", ratio is not None and ratio >= at_least
         elif at_most is not None:
-            target, met = f"≤ {at_most}×", ratio <= at_most
+            target, met = f"≤ {at_most:.3g}×", ratio is not None and ratio <= at_most
         if otherwise:
             met, target = met or otherwise[0], f"{target} or {otherwise[1]}"
         self._add(figure=figure, ours=ours, unit=unit, peer=peer, peer_name=peer_name,

@@ -137,7 +137,7 @@ routes:
   - {name: desk, state: HUMANS_ONLY, provider: 3cx, needs: [pbx, line, name, carrier], contacts: ["sip:people@127.0.0.1:5071"], records: true}
   - {name: outside, state: EMERGENCY_PSTN, provider: pstn_backup, contacts: ["sip:pstn@127.0.0.1:5072"], records: false}
 emergency: {routes: [desk, outside]}
-switching: {hold_down_ms: 0, flap_limit: 100}
+switching: {hold_down_ms: 0, flap_limit: 100, flap_window_ms: 60000}
 failback: {when: recovered, dwell_ms: 300}
 redirect:
   listen: [{address: 127.0.0.1, port: %d}]
