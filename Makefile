@@ -31,7 +31,7 @@ demo: release
 LONG := everyChangedBitIsFound
 TIMED := HTTPTests|HTTPClientTests
 
-## test       everything: checks, unit tests, outside programs against the built binary, fuzzing
+## test       everything: checks, unit tests, outside programs against the built binary, fuzzing, races
 test: check
 	@echo "== unit tests"
 	swift test --skip-build --disable-xctest --skip '$(LONG)|$(TIMED)'
@@ -43,6 +43,7 @@ test: check
 	@echo "== outside programs"
 	@Tests/Outside/run .build/release/callvault
 	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory sanitize-thread
 
 ## check      formatting, one-way imports, wording: what a reviewer should not have to look for
 check: bootstrap lint wording build

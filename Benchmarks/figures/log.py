@@ -15,9 +15,9 @@ def run(bench, section):
     turn = itertools.count()
 
     def log(callers, *pace):
+        # It stays until the end: for a minute after thousands of files went, some file systems make new ones slowly.
         folder = bench.disk / f"log-{next(turn)}"
         done = measure.run(PROGRAM, "log-latency", folder, callers, seconds * 1000, *pace)
-        bench.discard(folder)
         return json.loads(done.stdout)
 
     taken = measure.in_turns(bench.rounds + 2, log=lambda: log(16),

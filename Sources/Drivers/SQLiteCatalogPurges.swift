@@ -150,9 +150,6 @@ extension SQLiteCatalog {
 
 extension Connection {
   fileprivate func insert(_ purge: NewPurge, at time: Timestamp, since size: Int64) throws {
-    guard try call(purge.call) != nil else {
-      throw VaultError(.notFound, during: "beginning a purge")
-    }
     let waiting =
       try first(
         """
@@ -167,7 +164,7 @@ extension Connection {
       throw VaultError(
         .conflict, during: "beginning a purge", detail: "something of this call is not settled")
     }
-    try run(
+    let count = try run(
       """
       INSERT INTO purged_call (id, since, key_id, key_epoch, kek, purged, plan, rule, eligible,
         judged, started, started_offset, recordings, recording_count)
@@ -177,9 +174,10 @@ extension Connection {
           'ciphertext_bytes', ciphertext_length, 'plaintext_bytes', plaintext_length,
           'duration_ms', duration)) FROM recording WHERE call = ?1),
         (SELECT count(*) FROM recording WHERE call = ?1)
-      FROM call WHERE id = ?1
+      FROM call WHERE id = ?1 AND since IS NULL
       """, purge.call.bytes, size, time.milliseconds, purge.plan?.bytes, purge.rule,
       purge.eligible, purge.judged?.milliseconds)
+    guard count == 1 else { throw VaultError(.notFound, during: "beginning a purge") }
   }
 
   /// Removes everything of calls whose purges are pending, and makes the purges live.
@@ -204,16 +202,14 @@ extension Connection {
   private func purge(
     _ call: Identifier, at position: LogPosition, counting gone: inout CatalogCounts
   ) throws {
-    guard try contains(RowReference(.purge, call)) else {
-      throw VaultError(.notFound, during: "purging a call")
-    }
     // It may have been wrapped again since the purge began.
-    try run(
+    let count = try run(
       """
       UPDATE purged_call SET since = NULL, log_index = coalesce(log_index, ?2), kek = coalesce(
         (SELECT substr(wrapped_key, 3, 16) FROM call WHERE call.id = purged_call.id), kek)
       WHERE id = ?1
       """, call.bytes, position.index)
+    guard count == 1 else { throw VaultError(.notFound, during: "purging a call") }
     let row = try first("SELECT subject, since IS NULL FROM call WHERE id = ?", call.bytes) {
       (row) throws(DatabaseError) in (subject: try row.identifier(0), isLive: try row.int(1) == 1)
     }
