@@ -34,7 +34,7 @@ extension Directory {
     _ path: String, last: String? = nil, on fileSystem: any FileSystem
   ) throws(DurableError) {
     guard try status(of: path, on: fileSystem) != nil else { return }
-    try empty(path, last: last, on: fileSystem)
+    try removeContents(of: path, last: last, on: fileSystem)
     do throws(SystemCallError) {
       try fileSystem.removeDirectory(path)
       try fileSystem.syncDirectory(parentDirectory(of: path))
@@ -48,6 +48,13 @@ extension Directory {
   /// - Throws: ``DurableError``; part of it may be gone.
   public static func empty(
     _ path: String, last: String? = nil, on fileSystem: any FileSystem
+  ) throws(DurableError) {
+    try removeContents(of: path, last: last, on: fileSystem)
+    try sync(path, on: fileSystem)
+  }
+
+  private static func removeContents(
+    of path: String, last: String?, on fileSystem: any FileSystem
   ) throws(DurableError) {
     let names = try names(in: path, on: fileSystem)
     for name in names.filter({ $0 != last }) + names.filter({ $0 == last }) {
@@ -64,7 +71,6 @@ extension Directory {
         }
       }
     }
-    try sync(path, on: fileSystem)
   }
 
   private static func sync(

@@ -25,10 +25,9 @@ public struct SIPTransportError: Error, CustomStringConvertible {
   public var description: String { "\(code) while \(operation)" }
 }
 
-/// An errno, or what OpenSSL says, as the cause of a ``SIPTransportError``.
+/// An errno as the cause of a ``SIPTransportError``.
 struct SystemFault: Error, CustomStringConvertible {
   let description: String
 
   init(number: Int32) { description = "errno \(number)" }
-  init(_ description: String) { self.description = description }
 }
