@@ -7,13 +7,23 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ROUNDS ?=
 
-# Debug builds serve checks and unit tests. Outside programs test the release build, which is what people run: an
-# optimiser's fault once ended the service with each purge, and no debug build showed it.
+# Unit tests are built with the thread sanitizer, which finds what no other run does and costs a third of their
+# time. Outside programs test the release build, which is what people run: an optimiser's fault once ended the
+# service with each purge, and no debug build showed it.
 STRICT := --explicit-target-dependency-import-check error
 RELEASE := swift build -c release --static-swift-stdlib $(STRICT)
+# A trap that a test expects needs no backtrace, which Swift makes with threads that the sanitizer does not know.
+SANITIZED = SWIFT_BACKTRACE=enable=no swift test --disable-xctest --scratch-path .build/$(1)-sanitizer \
+  --sanitize=$(1) $(STRICT)
 
-.PHONY: help run demo test check lint build wording bench fuzz fuzzer sanitize torture docs install
-.PHONY: sanitize-thread sanitize-address bootstrap clean
+# Each step with its hour: where the time goes is to be seen in what a run printed.
+SAY := printf '== %s (%(%H:%M:%S)T)\n'
+
+# What a later step needs is built while an earlier one runs, in the class that gets only what others leave idle.
+IDLY := $(shell chrt --idle 0 true 2>/dev/null && echo chrt --idle 0)
+
+.PHONY: help run demo test unit outside programs check lint build wording bench fuzz fuzzer sanitize torture
+.PHONY: docs install release bootstrap clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -26,45 +36,65 @@ run: release
 demo: release
 	@.build/release/callvault demo --dir .build/demo
 
-# Keeps both processors busy for minutes, in which others would miss their time limits; those of HTTP,
-# which have the client's and the server's, go by themselves.
+## test       everything: checks, unit tests, outside programs against the built binary, fuzzing
+test: bootstrap lint wording unit-build
+	@$(MAKE) --no-print-directory -j2 unit idly-programs
+	@$(MAKE) --no-print-directory -j2 outside idly-fuzzer
+	@$(MAKE) --no-print-directory fuzz
+
+# Sanitizers replace mlock by nothing, so the two tests of locked pages are for the debug build and for
+# 66-key-memory. Every changed bit keeps both processors busy for minutes, in which others would miss their time
+# limits; those of HTTP, which have the client's and the server's, go by themselves.
+LOCKED := theKernelKeepsThePagesLocked|withoutLockedMemory
 LONG := everyChangedBitIsFound
 TIMED := HTTPTests|HTTPClientTests
 
-## test       everything: checks, unit tests, outside programs against the built binary, fuzzing, races
-test: check
-	@echo "== unit tests"
-	swift test --skip-build --disable-xctest --skip '$(LONG)|$(TIMED)'
-	@echo "== unit tests of HTTP"
-	swift test --skip-build --disable-xctest --filter '$(TIMED)'
-	@echo "== every changed bit of a log"
-	swift test --skip-build --disable-xctest --filter '$(LONG)'
-	@$(MAKE) --no-print-directory release
-	@echo "== outside programs"
+## unit       the unit tests under the thread sanitizer
+unit: unit-build
+	@$(SAY) "unit tests"
+	$(call SANITIZED,thread) --skip-build --skip '$(LOCKED)|$(LONG)|$(TIMED)'
+	@$(SAY) "unit tests of HTTP"
+	$(call SANITIZED,thread) --skip-build --filter '$(TIMED)'
+	@$(SAY) "every changed bit of a log"
+	$(call SANITIZED,thread) --skip-build --filter '$(LONG)'
+
+.PHONY: unit-build
+unit-build: bootstrap
+	@$(SAY) "build of the unit tests (the first takes some minutes)"
+	swift build --build-tests --scratch-path .build/thread-sanitizer --sanitize=thread $(STRICT)
+
+## outside    outside programs against the release build
+outside: programs
+	@$(SAY) "outside programs"
 	@Tests/Outside/run .build/release/callvault
-	@$(MAKE) --no-print-directory fuzz
-	@$(MAKE) --no-print-directory sanitize-thread
+
+idly-%:
+	@$(IDLY) $(MAKE) --no-print-directory $*
 
 ## check      formatting, one-way imports, wording: what a reviewer should not have to look for
 check: bootstrap lint wording build
 
 lint:
-	@echo "== swift format lint"
+	@$(SAY) "swift format lint"
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks
 
 wording:
-	@echo "== wording"
+	@$(SAY) "wording"
 	@python3 Tests/Tidy/wording.py
 
 build: bootstrap
-	@echo "== debug build with tests (the first takes some minutes)"
+	@$(SAY) "debug build with tests (the first takes some minutes)"
 	swift build --build-tests $(STRICT)
 
-.PHONY: release
 release:
 	@./bootstrap.sh --build
-	@echo "== release build (the first takes some minutes)"
+	@$(SAY) "release build (the first takes some minutes)"
 	$(RELEASE) --product callvault
+
+# Parts of the program as programs of their own, for those that hold them against others.
+TOOLS := entry-views key-worker retention-dates sip-worker telephony-driver
+programs: release
+	@for tool in $(TOOLS); do $(RELEASE) --quiet --product $$tool || exit 1; done
 
 ## bench      figures beside their peers, about 40 minutes; BENCH='seal list' or BENCH=--quick for less
 bench: release
@@ -78,35 +108,19 @@ FUZZER := swift build -c release --sanitize=fuzzer --sanitize=address --product 
   -Xswiftc -use-ld=lld -Xlinker -z -Xlinker nostart-stop-gc
 
 fuzzer: bootstrap
-	@echo "== build for libFuzzer (the first takes some minutes)"
+	@$(SAY) "build for libFuzzer (the first takes some minutes)"
 	$(FUZZER)
 
 ## fuzz       libFuzzer on every parser, FUZZ_SECONDS=n each (default 10), TARGETS=… for some only
 fuzz: fuzzer
-	@echo "== fuzzing"
+	@$(SAY) "fuzzing"
 	@Tests/Fuzz/run .build/fuzz/release/callvault-fuzz --seconds $(or $(FUZZ_SECONDS),10) $(TARGETS)
 
-# Sanitizers replace mlock by nothing, so the two tests of locked pages cannot pass.
-# Fewer mutations: what counts here is that each line runs, and time. A trap that a test expects needs
-# no backtrace, which Swift makes with threads that the sanitizer does not know. The long sweeps repeat
-# what other tests run once (SWEEPS= takes them in, for ten minutes more).
-SWEEPS := everyChangedByteIsFound|$(LONG)|everyMovedEntryAndEveryOldFileIsNamed|$\
-  aJournalCutAtAnyByte|aJournalChangedInTheMiddle|whateverCallFails|whicheverCallFails|$\
-  nothingAcknowledgedIsLost|everyObjectCallFails|everyCallFails|everyEntryFails|$\
-  aWitnessNeverContradictsItself|whatCountsAsAnchoredIsKept|$\
-  eachChangedByteIsRefusedByBoth|headsOfImpossibleSizesEnd|changedFoldersAlwaysHaveAVerdict|$\
-  storageThatFailsLeavesOldOrNew|sqliteIsACatalog
-SANITIZED = CALLVAULT_ROUNDS=50 SWIFT_BACKTRACE=enable=no swift test --disable-xctest \
-  --sanitize=$(1) --scratch-path .build/$(1)-sanitizer
-LEFT_OUT := theKernelKeepsThePagesLocked|withoutLockedMemory$(if $(SWEEPS),|$(SWEEPS))
-
-## sanitize   the unit tests under the thread and the address sanitizer, leaks included
-sanitize: sanitize-thread sanitize-address
-
-sanitize-thread sanitize-address: sanitize-%: bootstrap
-	@echo "== unit tests under the $* sanitizer (the first build takes some minutes)"
-	$(call SANITIZED,$*) --skip '$(LEFT_OUT)|$(TIMED)'
-	$(call SANITIZED,$*) --skip-build --filter '$(TIMED)'
+## sanitize   the unit tests under the address sanitizer, leaks included
+sanitize: bootstrap
+	@$(SAY) "unit tests under the address sanitizer (the first build takes some minutes)"
+	$(call SANITIZED,address) --skip '$(LOCKED)|$(TIMED)'
+	$(call SANITIZED,address) --skip-build --filter '$(TIMED)'
 
 ## torture    kills the program 1000 times, fails its disk, volume, clock and power, fuzzes for hours
 torture: build fuzzer
@@ -115,37 +129,37 @@ torture: build fuzzer
 	  CALLVAULT_TORTURE=1 swift test --skip-build --disable-xctest --filter 'SimulatorTests|CrowdTests|DurableTests|AuditLogTests|DriverTests|LossTests|AudioProbeTests|KeyTests|ExcisionTests|BackupTests|TamperMatrixTests|OutageSimulationTests' \
 	    || exit 1; \
 	done
-	@echo "== kills"
+	@$(SAY) "kills"
 	@Tests/Torture/kill.py --kills $(or $(KILLS),1000)
-	@echo "== kills of rotations, ratchets, purges, backups, restores and ceremonies"
+	@$(SAY) "kills of rotations, ratchets, purges, backups, restores and ceremonies"
 	@Tests/Torture/key_kills.py --kills $(or $(KILLS),2000)
 	@Tests/Torture/ceremony_kills.py --kills $(or $(KILLS),300)
-	@echo "== a failing disk"
+	@$(SAY) "a failing disk"
 	@Tests/Torture/strace_faults.py
 	@Tests/Torture/strace_faults.py --onward --step 3 --calls fsync,fdatasync,pwrite64,rename,link,ftruncate,fallocate
 	@Tests/Torture/strace_faults.py --step 5 --calls write,pwrite64,fdatasync,rename,openat --errors EROFS
 	@Tests/Torture/strace_faults.py --step 5 --calls openat --errors EMFILE
-	@echo "== full and read-only volumes, power cuts"
+	@$(SAY) "full and read-only volumes, power cuts"
 	@Tests/Torture/volume.py
-	@echo "== clocks, old copies, two processes"
+	@$(SAY) "clocks, old copies, two processes"
 	@Tests/Torture/clock_steps.py
 	@Tests/Torture/old_copies.py
 	@Tests/Torture/two_processes.py
-	@echo "== faults and kills of backups and restores"
+	@$(SAY) "faults and kills of backups and restores"
 	@CALLVAULT_TORTURE=1 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 69-backup-faults
 	@CALLVAULT_BACKUP_KILLS=$(or $(KILLS),200) CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 64-backup
-	@echo "== a million numbers, tampered logs by the thousand"
+	@$(SAY) "a million numbers, tampered logs by the thousand"
 	@CALLVAULT_DICTIONARY=1000000 CALLVAULT_TAMPERINGS=3000 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 13-verify-py 14-dictionary
-	@echo "== a million simulated outages, and real ones twenty times each"
+	@$(SAY) "a million simulated outages, and real ones twenty times each"
 	@CALLVAULT_ROUNDS=$(or $(OUTAGES),1000000) swift test --skip-build --disable-xctest --filter OutageSimulationTests
 	@CALLVAULT_FAULT_ROUNDS=20 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 78-failover-faults
-	@echo "== fuzzing"
+	@$(SAY) "fuzzing"
 	@Tests/Fuzz/run .build/fuzz/release/callvault-fuzz --runs $(or $(FUZZ_RUNS),10000000) $(TARGETS)
-	@echo "== hostile clients"
+	@$(SAY) "hostile clients"
 	@CALLVAULT_HOSTILE_ROUNDS=$(or $(ROUNDS),10) CALLVAULT_LEAK_ROUNDS=400 \
 	  CALLVAULT_OUTSIDE_SECONDS=36000 Tests/Outside/run .build/debug/callvault 41-hostile 43-leaks
 

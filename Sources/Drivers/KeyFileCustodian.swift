@@ -83,7 +83,7 @@ public final class KeyFileCustodian: KeyCustodian {
         try SecretBytes(copying: bytes.extracting(0..<length))
       }
     } catch {
-      throw VaultError(.unavailable, during: "reading a secret file", cause: error)
+      throw VaultError(error, during: "reading a secret file")
     }
   }
 
@@ -104,7 +104,7 @@ public final class KeyFileCustodian: KeyCustodian {
           derivation: .argon2id(
             operations: cost.operations, memoryKiB: cost.memoryKiB, salt: salt))
       } catch {
-        throw VaultError(.unavailable, during: "enrolling a passphrase", cause: error)
+        throw VaultError(error, during: "enrolling a passphrase")
       }
     }
   }
@@ -147,20 +147,18 @@ public final class KeyFileCustodian: KeyCustodian {
   }
 
   private func makeRootKey(_ path: String) throws(VaultError) {
+    let key: SecretBytes
     do throws(CryptographyError) {
-      let key = try SecretBytes.random(count: KeyFileCustodian.rootKeyByteCount)
-      try key.withBytes { (bytes: RawSpan) throws(CryptographyError) in
-        do throws(DurableError) {
-          var file = try StagedFile(
-            stagedIn: directory(of: path), named: "root.key", on: fileSystem)
-          try file.append(bytes)
-          try file.commit(to: path)
-        } catch {
-          if error.code == .exists { return }
-          throw CryptographyError(.libraryFailure, during: "writing the root key", cause: error)
-        }
-      }
+      key = try SecretBytes.random(count: KeyFileCustodian.rootKeyByteCount)
     } catch {
+      throw VaultError(error, during: "making the root key")
+    }
+    do throws(DurableError) {
+      var file = try StagedFile(stagedIn: directory(of: path), named: "root.key", on: fileSystem)
+      try key.withBytes { (bytes: RawSpan) throws(DurableError) in try file.append(bytes) }
+      try file.commit(to: path)
+    } catch {
+      if error.code == .exists { return }
       throw VaultError(
         .unavailable, during: "writing the root key",
         detail: "the folder for keys cannot be written", cause: error)
@@ -185,20 +183,20 @@ public final class KeyFileCustodian: KeyCustodian {
         .sealed, during: "reading a secret file",
         detail: "\(name) may be read by others; make it yours alone (chmod 600)")
     }
+    let file: InputFile
     do throws(DurableError) {
-      let file = try InputFile(path, on: fileSystem)
+      file = try InputFile(path, on: fileSystem)
       guard file.length > 0, file.length <= Int64(limit) else {
         throw DurableError(.malformed, during: "reading a secret file")
       }
-      return try read(file)
     } catch {
-      throw VaultError(
-        .sealed, during: "reading a secret file", detail: "\(name) cannot be read or is too long",
-        cause: error)
+      throw unreadable(name, error)
     }
+    return try read(file, called: name)
   }
 
-  private static func read(_ file: InputFile) throws(DurableError) -> SecretBytes {
+  private static func read(_ file: InputFile, called name: String) throws(VaultError) -> SecretBytes
+  {
     var failure: DurableError?
     do throws(CryptographyError) {
       return try SecretBytes(count: Int(file.length)) {
@@ -213,8 +211,27 @@ public final class KeyFileCustodian: KeyCustodian {
         }
       }
     } catch {
-      throw failure ?? DurableError(.inputOutput, during: "locking memory", cause: error)
+      guard let failure else { throw VaultError(error, during: "reading a secret file") }
+      throw unreadable(name, failure)
     }
+  }
+
+  private static func unreadable(_ name: String, _ cause: DurableError) -> VaultError {
+    VaultError(
+      .sealed, during: "reading a secret file", detail: "\(name) cannot be read or is too long",
+      cause: cause)
+  }
+}
+
+extension VaultError {
+  /// No key, for want of memory that may be locked (the operator is told what to set) or by the library's fault.
+  init(_ error: CryptographyError, during operation: StaticString) {
+    let isUnlocked = error.code == .lockedMemoryUnavailable
+    self.init(
+      .unavailable, during: operation,
+      detail: isUnlocked
+        ? "no memory may be locked for a key: LimitMEMLOCK=infinity in the unit, or `ulimit -l unlimited`"
+        : nil, cause: error)
   }
 }
 

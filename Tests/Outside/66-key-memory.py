@@ -7,6 +7,7 @@ looked for in every readable page of the process (/proc/PID/mem).
 import os
 import re
 import sqlite3
+import subprocess
 import sys
 import time
 
@@ -129,3 +130,13 @@ with Service() as service:
         "GET", path, token=clinician, headers={"Purpose-Of-Use": "TREAT"})
     assert status == 200 and body == audio, status
     say("unsealed again by its key file: content opens")
+
+    # Whoever may lock no page makes no key. Leave that the superuser has by itself is taken first.
+    refused = subprocess.run(
+        ["prlimit", "--memlock=0:0", "setpriv", "--bounding-set=-ipc_lock,-sys_resource",
+         os.environ["CALLVAULT"], "init", "--data", os.path.join(service.folder, "unlocked"),
+         "--keys", os.path.join(service.folder, "unlocked-keys")],
+        capture_output=True, text=True, check=False)
+    assert refused.returncode != 0 and "lock" in refused.stderr, refused
+    assert not os.path.exists(os.path.join(service.folder, "unlocked-keys", "root.key")), refused
+    say("without leave to lock pages: %s" % refused.stderr.strip())

@@ -4,7 +4,7 @@ import Threading
 
 @testable import SIPTransport
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(30)))
 struct OptionsProbeTests {
   /// Runs a probe until `wanted` has seen enough of its events.
   static func events(

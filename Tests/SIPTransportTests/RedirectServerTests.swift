@@ -3,7 +3,7 @@ import SIPTransport
 import Testing
 import Threading
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(30)))
 struct RedirectServerTests {
   static func plan(_ id: String, _ contacts: String...) throws -> ContactPlan {
     try ContactPlan(
