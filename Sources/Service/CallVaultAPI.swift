@@ -49,7 +49,7 @@ public final class CallVaultAPI: Handler {
       routes: CallRoutes(vault: vault).routes + RecordingRoutes(vault: vault).routes
         + TextRoutes(vault: vault).routes + ConsentRoutes(vault: vault).routes
         + IncidentRoutes(vault: vault).routes + AuditRoutes(vault: vault, log: auditLog).routes
-        + FHIRRoutes(vault: vault, log: auditLog).routes
+        + FHIRRoutes(vault: vault).routes
         + EvidenceRoutes(
           vault: vault, log: auditLog, anchors: anchors, earlierAnchors: earlierAnchors
         ).routes

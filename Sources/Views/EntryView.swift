@@ -13,16 +13,19 @@ public struct EntryView: Sendable {
   public let leafHash: SHA256Digest
   /// The log's name.
   public let origin: String
+  /// The number of a log that a recovery ended; nil for the one that goes on.
+  let earlierLog: Int64?
 
-  public init(_ logged: LoggedEntry, origin: String) {
-    self.init(logged.entry, bytes: logged.bytes, origin: origin)
+  public init(_ logged: LoggedEntry, origin: String, earlierLog: Int64? = nil) {
+    self.init(logged.entry, bytes: logged.bytes, origin: origin, earlierLog: earlierLog)
   }
 
   /// Shows an entry whose bytes were read elsewhere.
-  public init(_ entry: Entry, bytes: [UInt8], origin: String) {
+  public init(_ entry: Entry, bytes: [UInt8], origin: String, earlierLog: Int64? = nil) {
     self.entry = entry
     self.bytes = bytes
     self.origin = origin
+    self.earlierLog = earlierLog
     leafHash = MerkleTree.leafHash(bytes)
   }
 

@@ -254,6 +254,24 @@ try:
     assert [row["log"] for row in shown["entries"]][0::len(shown["entries"]) - 1] == [1, 2], shown
     assert ask("show", "--log", "1", "--limit", "1")["entries"][0]["leaf"].encode() == entries(
         os.path.join(earlier, "log"))[0]
+    def fhir(path, expect=200):
+        status, _, body = service.request("GET", "/fhir/AuditEvent" + path, token=auditor)
+        assert status == expect, (path, status, body)
+        return json.loads(body)
+    newest = fhir("?_count=1")["entry"]
+    assert (newest[0]["resource"]["id"], newest[1]["search"]["mode"]) == ("0", "outcome"), newest
+    assert "`_log` 1 to 1" in newest[1]["resource"]["issue"][0]["diagnostics"], newest
+    page = fhir("?_log=1&_count=2&entity=" + first["recording"])
+    event = page["entry"][0]["resource"]
+    assert event["id"].startswith("1-") and page["link"][0]["url"].endswith("&_log=1"), page
+    assert fhir("/" + event["id"]) == event and fhir("/2-0") == newest[0]["resource"], event
+    for path in ("?_log=3", "/3-0", "/1-99999", "/1-", "/-1", "/1-0-0"):
+        fhir(path, 404)
+    draw = [CALLVAULT, "audit", "sample", "--from", "2026-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z",
+            "--action", "recording.stored", "--seed", "s"]
+    environment = service.environment(auditor)
+    assert "log 1 may hold" in run(*draw, expect=0, environment=environment)
+    assert "may hold" not in run(*draw, "--log", "1", expect=0, environment=environment)
     short = ask("show", "--limit", "2")
     assert (short["next_log"], short["next"]) == (1, 2), short
     lineage = ask("lineage", first["recording"])

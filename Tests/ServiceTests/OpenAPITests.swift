@@ -44,7 +44,7 @@ struct OpenAPIDescription {
           + ConsentRoutes(vault: service.vault).routes
           + IncidentRoutes(vault: service.vault).routes
           + AuditRoutes(vault: service.vault, log: service.log).routes
-          + FHIRRoutes(vault: service.vault, log: service.log).routes
+          + FHIRRoutes(vault: service.vault).routes
           + EvidenceRoutes(vault: service.vault, log: service.log).routes
           + TokenRoutes(vault: service.vault).routes
           + SealRoutes(vault: service.vault, seal: {}).routes

@@ -18,7 +18,6 @@ struct FHIRRoutes: Sendable {
   private static let questionLimit = 1000
 
   let vault: Vault
-  let log: AuditLog
 
   var routes: [Route] {
     [
@@ -38,14 +37,32 @@ struct FHIRRoutes: Sendable {
 
   private func event(_ context: RequestContext) async throws {
     try await vault.admitAuditReader(context.caller)
-    guard let index = context.variables["index"].flatMap(decimal),
+    guard let (number, index) = context.variables["index"].flatMap(Self.place) else {
+      throw ProblemDetail.notFound
+    }
+    let log = try await vault.auditableLog(number)
+    guard
       let logged = try await log.entries(
         matching: EntryFilter(indices: index..<index + 1), limit: 1
       ).entries.first
     else { throw ProblemDetail.notFound }
-    let view = EntryView(logged, origin: log.configuration.origin)
+    let view = EntryView(logged, origin: log.origin, earlierLog: (log as? EarlierLog)?.number)
     try await context.reply.send(
       200, type: Self.json, body: JSONValue.object(view.auditEvent).encoded())
+  }
+
+  /// Reads `INDEX` of the log that goes on, or `LOG-INDEX`.
+  private static func place(_ id: String) -> (log: Int64?, index: Int64)? {
+    let parts = id.split(separator: "-", omittingEmptySubsequences: false).map {
+      decimal(String($0))
+    }
+    switch parts.count {
+    case 1: return parts[0].map { (nil, $0) }
+    case 2:
+      guard let log = parts[0], let index = parts[1] else { return nil }
+      return (log, index)
+    default: return nil
+    }
   }
 
   private func search(_ context: RequestContext) async throws {
@@ -62,41 +79,47 @@ struct FHIRRoutes: Sendable {
       search.aliases = try await vault.aliases(
         of: patient, as: context.caller, purpose: context.claimedPurpose)
     }
+    let log = try await vault.auditableLog(search.log)
     let accepted = context.request.headers["Accept"]?.lowercased() ?? ""
     if search.wantsLines ?? accepted.contains(Self.lines) {
-      try await stream(search, to: context.reply)
+      try await stream(search, of: log, to: context.reply)
     } else {
-      try await page(of: search, context)
+      try await page(of: search, of: log, context)
     }
   }
 
-  private func page(of search: AuditEventSearch, _ context: RequestContext) async throws {
+  private func page(
+    of search: AuditEventSearch, of log: any AuditableLog, _ context: RequestContext
+  ) async throws {
     let limit = search.count ?? Self.pageCount
     var found: [EntryView] = []
     var next: Int64? = search.cursor
     var asked = 0
     while let first = next, found.count < limit, asked < Self.questions {
-      next = try await take(search, from: first, to: .max, limit: limit - found.count, &found)
+      next = try await take(
+        search, of: log, from: first, to: .max, limit: limit - found.count, &found)
       asked += 1
     }
     // The name was held against the service's own, the port is digits or the request was refused.
     let host = context.request.headers["Host"] ?? context.request.host
     let base = (context.request.isSecure ? "https://" : "http://") + host + "/fhir"
+    let page = SearchPage(of: search, found, next: next, earlierLogs: vault.logCount - 1)
     try await context.reply.send(
-      200, type: Self.json,
-      body: JSONValue.object(SearchPage(of: search, found, next: next).bundle(base: base)).encoded()
-    )
+      200, type: Self.json, body: JSONValue.object(page.bundle(base: base)).encoded())
   }
 
   /// One event a line, up to the size that the log has now: what is read on grows the log, too.
-  private func stream(_ search: AuditEventSearch, to reply: Reply) async throws {
-    let size = await log.durableHead.size
+  private func stream(
+    _ search: AuditEventSearch, of log: any AuditableLog, to reply: Reply
+  ) async throws {
+    let size = try await log.readableSize()
     try await reply.start(200, headers: ["Content-Type": Self.lines], length: nil)
     var left = search.count ?? .max
     var next: Int64? = search.cursor
     while let first = next, left > 0 {
       var found: [EntryView] = []
-      next = try await take(search, from: first, to: size, limit: min(left, 256), &found)
+      next = try await take(
+        search, of: log, from: first, to: size, limit: min(left, 256), &found)
       left -= found.count
       guard !found.isEmpty else { continue }
       try await reply.write(
@@ -109,8 +132,8 @@ struct FHIRRoutes: Sendable {
   ///
   /// - Returns: where to go on; nil at the end.
   private func take(
-    _ search: AuditEventSearch, from first: Int64, to end: Int64, limit: Int,
-    _ found: inout [EntryView]
+    _ search: AuditEventSearch, of log: any AuditableLog, from first: Int64, to end: Int64,
+    limit: Int, _ found: inout [EntryView]
   ) async throws -> Int64? {
     guard first < end else { return nil }
     // What only an event shows is looked for among many entries, else a page would look at few.
@@ -120,7 +143,8 @@ struct FHIRRoutes: Sendable {
     var left = limit
     for logged in page.entries where search.matches(logged.entry) {
       guard left > 0 else { return logged.entry.index }
-      found.append(EntryView(logged, origin: log.configuration.origin))
+      found.append(
+        EntryView(logged, origin: log.origin, earlierLog: (log as? EarlierLog)?.number))
       left -= 1
     }
     return page.next

@@ -8,7 +8,7 @@ public struct AuditEventSearch: Sendable, Equatable {
   /// Names that are read; another is refused.
   public static let parameters = [
     "date", "patient", "agent", "entity", "type", "subtype", "outcome", "action", "_count",
-    "_cursor", "_format",
+    "_cursor", "_format", "_log",
   ]
   static let countRange: ClosedRange<Int64> = 1...1000
   /// How many times `date` may be given, and alternatives of one parameter.
@@ -40,6 +40,8 @@ public struct AuditEventSearch: Sendable, Equatable {
   public private(set) var count: Int?
   /// The first index that is looked at.
   public var cursor: Int64 = 0
+  /// The number of the log that is searched, from 1, the oldest; nil for the one that goes on.
+  public private(set) var log: Int64?
   /// Whether `_format` asks for NDJSON; nil where it was not given.
   public private(set) var wantsLines: Bool?
 
@@ -83,6 +85,9 @@ public struct AuditEventSearch: Sendable, Equatable {
     case "_cursor":
       guard let number = Self.number(value, in: 0...(1 << 53) - 1) else { return false }
       cursor = number
+    case "_log":
+      log = Self.number(value, in: 1...(1 << 53) - 1)
+      return log != nil
     case "_format":
       switch value {
       case "json", "application/json", "application/fhir+json": wantsLines = false
@@ -161,6 +166,7 @@ public struct AuditEventSearch: Sendable, Equatable {
       case "outcome": "0, 4 or 8, separated by commas"
       case "action": "C, R, U, D or E, separated by commas"
       case "_count": "a whole number from \(countRange.lowerBound) to \(countRange.upperBound)"
+      case "_log": "the number of a log, from 1, the oldest"
       default: "the value from the link `next`"
       }
     return AuditEventSearchError(.invalid, "`\(name)` must be \(what).")
@@ -242,6 +248,7 @@ extension AuditEventSearch {
     add("action", actions.joined(separator: ","))
     add("_count", count.map(String.init))
     if cursor > 0 { add("_cursor", String(cursor)) }
+    add("_log", log.map(String.init))
     if let wantsLines { add("_format", wantsLines ? "ndjson" : "json") }
     return pairs
   }

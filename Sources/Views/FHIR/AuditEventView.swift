@@ -6,7 +6,7 @@ extension EntryView {
   /// The entry as a FHIR R4 AuditEvent (views.md 1).
   public var auditEvent: JSONObject {
     let coding = EventCoding(of: entry)
-    var event: JSONObject = ["resourceType": "AuditEvent", "id": .string(index)]
+    var event: JSONObject = ["resourceType": "AuditEvent", "id": .string(eventID)]
     event["meta"] = [
       "security": [
         Coding(
@@ -33,6 +33,9 @@ extension EntryView {
     event["entity"] = .array(entities(of: coding.shape))
     return event
   }
+
+  /// The index; after the log's number for an entry of an earlier log, since each begins at 0.
+  var eventID: String { earlierLog.map { "\($0)-\(index)" } ?? index }
 
   private var purposeOfEvent: Coding? {
     let isOverride = entry.action == .breakglassStarted || entry.action == .breakglassEnded

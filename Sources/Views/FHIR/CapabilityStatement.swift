@@ -27,6 +27,7 @@ public enum CapabilityStatement {
               parameter("agent", "reference"), parameter("entity", "reference"),
               parameter("type", "token"), parameter("subtype", "token"),
               parameter("outcome", "token"), parameter("action", "token"),
+              parameter("_log", "number"),
             ],
           ]
         ],

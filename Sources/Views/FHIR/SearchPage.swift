@@ -7,11 +7,20 @@ public struct SearchPage: Sendable {
   private let search: AuditEventSearch
   /// Where the next page begins; nil at the end.
   private let next: Int64?
+  private let earlierLogs: Int64
 
-  public init(of search: AuditEventSearch, _ events: [EntryView], next: Int64?) {
+  /// - Parameters:
+  ///   - search: what was asked.
+  ///   - events: what was found.
+  ///   - next: where the next page begins; nil at the end.
+  ///   - earlierLogs: how many logs came before the one that goes on, which a client cannot know otherwise.
+  public init(
+    of search: AuditEventSearch, _ events: [EntryView], next: Int64?, earlierLogs: Int64
+  ) {
     self.search = search
     self.events = events
     self.next = next
+    self.earlierLogs = earlierLogs
   }
 
   /// Makes the Bundle.
@@ -27,16 +36,32 @@ public struct SearchPage: Sendable {
     }
     var bundle: JSONObject = ["resourceType": "Bundle", "type": "searchset"]
     bundle["link"] = .array(links)
-    if !events.isEmpty {
-      bundle["entry"] = .array(
-        events.map { view in
-          [
-            "fullUrl": .string("\(base)/AuditEvent/\(view.entry.index)"),
-            "resource": .object(view.auditEvent), "search": ["mode": "match"],
-          ]
-        })
+    var entries: [JSONValue] = events.map { view in
+      [
+        "fullUrl": .string("\(base)/AuditEvent/\(view.eventID)"),
+        "resource": .object(view.auditEvent), "search": ["mode": "match"],
+      ]
     }
+    if search.log == nil, search.cursor == 0, earlierLogs > 0 { entries.append(hint) }
+    if !entries.isEmpty { bundle["entry"] = .array(entries) }
     return bundle
+  }
+
+  /// Whoever asks about last year must not take silence for an answer.
+  private var hint: JSONValue {
+    [
+      "resource": [
+        "resourceType": "OperationOutcome",
+        "issue": [
+          [
+            "severity": "information", "code": "informational",
+            "diagnostics": .string(
+              "This is the log that goes on. Events of before its beginning are in earlier logs: `_log` 1 to \(earlierLogs)."
+            ),
+          ]
+        ],
+      ], "search": ["mode": "outcome"],
+    ]
   }
 
   private func link(_ relation: String, _ base: String, _ search: AuditEventSearch) -> JSONValue {

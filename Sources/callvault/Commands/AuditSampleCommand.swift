@@ -44,7 +44,18 @@ enum AuditSampleCommand {
           + "backslash")
     }
     let client = try ServiceClient(arguments)
-    let log = try await ServiceLog.chosen(arguments, client)
+    let logs = try await ServiceLog.all(client)
+    let log = try ServiceLog.chosen(arguments, among: logs)
+    // A population that lacks what a recovery put into another log would be smaller than it looks.
+    for other in logs where other.number != log.number && other.isEarlier {
+      // One that is not what the log after it names cannot be asked.
+      var mayHold = other.verifierKey.isEmpty
+      if !mayHold { mayHold = try await other.hasEntries(from: from, to: to, client) }
+      guard mayHold else { continue }
+      terminal.note(
+        "log \(other.number) may hold entries of this period too: draw from it as well (--log \(other.number))"
+      )
+    }
     // The population ends with this head: later entries would change the draw.
     let note = try await client.get("/v1/audit/checkpoint", query: log.query).body
     let size = try LogCopy.treeSize(note)
