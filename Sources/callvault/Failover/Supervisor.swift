@@ -85,9 +85,14 @@ actor Supervisor {
   static var now: Moment { Moment(milliseconds: MonotonicClock.milliseconds) }
   var time: Timestamp { Timestamp(milliseconds: clock.read().milliseconds) }
 
+  /// Goes on from what was commanded before, so that there is a plan before anybody asks for one.
+  func takeUp() {
+    restore()
+    look()
+  }
+
   /// Watches and acts until the task is cancelled.
   func run() async {
-    restore()
     await withDiscardingTaskGroup { group in
       for probe in parts.probes {
         group.addTask { [inbox] in await probe.run { inbox.add($0) } }
@@ -104,7 +109,6 @@ actor Supervisor {
     }
   }
 
-  /// Goes on from what was commanded before.
   private func restore() {
     do {
       let bytes = try AtomicFile.read(folder.state, limit: 1 << 16, on: LinuxFileSystem())

@@ -98,6 +98,7 @@ struct SupervisorLife: Sendable {
       log.write(.error, "server-failed", ["cause": .string(OperatorLog.describe(error))])
       return false
     }
+    await supervisor.takeUp()
     let recording = Task { await recorder.run() }
     let watching = Task { await supervisor.run() }
     let serving = Task {
