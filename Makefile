@@ -12,8 +12,9 @@ ROUNDS ?=
 # service with each purge, and no debug build showed it.
 STRICT := --explicit-target-dependency-import-check error
 RELEASE := swift build -c release --static-swift-stdlib $(STRICT)
-# A trap that a test expects needs no backtrace, which Swift makes with threads that the sanitizer does not know.
-SANITIZED = SWIFT_BACKTRACE=enable=no swift test --disable-xctest --scratch-path .build/$(1)-sanitizer \
+# Few mutations: libFuzzer makes more of them. A trap that a test expects needs no backtrace, which Swift makes with
+# threads that the sanitizer does not know.
+SANITIZED = CALLVAULT_ROUNDS=100 SWIFT_BACKTRACE=enable=no swift test --disable-xctest --scratch-path .build/$(1)-sanitizer \
   --sanitize=$(1) $(STRICT)
 
 # Each step with its hour: where the time goes is to be seen in what a run printed.
@@ -22,7 +23,8 @@ SAY := printf '== %s (%(%H:%M:%S)T)\n'
 # What a later step needs is built while an earlier one runs, in the class that gets only what others leave idle.
 IDLY := $(shell chrt --idle 0 true 2>/dev/null && echo chrt --idle 0)
 
-.PHONY: help run demo test unit outside programs check lint build wording bench fuzz fuzzer sanitize torture
+.PHONY: help run demo test unit outside check lint build wording bench fuzz sanitize torture
+.PHONY: fuzzer-debug fuzzer-release
 .PHONY: docs install release bootstrap clean
 
 help:
@@ -38,8 +40,8 @@ demo: release
 
 ## test       everything: checks, unit tests, outside programs against the built binary, fuzzing
 test: bootstrap lint wording unit-build
-	@$(MAKE) --no-print-directory -j2 unit idly-programs
-	@$(MAKE) --no-print-directory -j2 outside idly-fuzzer
+	@$(MAKE) --no-print-directory -j2 unit idly-release
+	@$(MAKE) --no-print-directory -j2 outside idly-fuzzer-debug
 	@$(MAKE) --no-print-directory fuzz
 
 # Sanitizers replace mlock by nothing, so the two tests of locked pages are for the debug build and for
@@ -63,10 +65,10 @@ unit-build: bootstrap
 	@$(SAY) "build of the unit tests (the first takes some minutes)"
 	swift build --build-tests --scratch-path .build/thread-sanitizer --sanitize=thread $(STRICT)
 
-## outside    outside programs against the release build
-outside: programs
+## outside    outside programs against the release build; parts that they ask by themselves have the sanitizer
+outside: release unit-build
 	@$(SAY) "outside programs"
-	@Tests/Outside/run .build/release/callvault
+	@TOOLS=.build/thread-sanitizer/debug Tests/Outside/run .build/release/callvault
 
 idly-%:
 	@$(IDLY) $(MAKE) --no-print-directory $*
@@ -91,30 +93,26 @@ release:
 	@$(SAY) "release build (the first takes some minutes)"
 	$(RELEASE) --product callvault
 
-# Parts of the program as programs of their own, for those that hold them against others.
-TOOLS := entry-views key-worker retention-dates sip-worker telephony-driver
-programs: release
-	@for tool in $(TOOLS); do $(RELEASE) --quiet --product $$tool || exit 1; done
-
 ## bench      figures beside their peers, about 40 minutes; BENCH='seal list' or BENCH=--quick for less
 bench: release
 	@Benchmarks/run $(BENCH)
 
+# Optimised it takes ten minutes more to build, which pays for hours of fuzzing and not for ten seconds.
 # The last of several sanitizers alone decides what the compiler adds, so coverage is asked for by
 # name; lld drops its tables unless told not to; some promises are about what is not public.
-FUZZER := swift build -c release --sanitize=fuzzer --sanitize=address --product callvault-fuzz \
+FUZZER = swift build -c $(1) --sanitize=fuzzer --sanitize=address --product callvault-fuzz \
   --scratch-path .build/fuzz $(STRICT) -Xswiftc -DFUZZING -Xswiftc -enable-testing \
   -Xswiftc -sanitize-coverage=edge,trace-cmp,inline-8bit-counters,pc-table \
   -Xswiftc -use-ld=lld -Xlinker -z -Xlinker nostart-stop-gc
 
-fuzzer: bootstrap
+fuzzer-debug fuzzer-release: fuzzer-%: bootstrap
 	@$(SAY) "build for libFuzzer (the first takes some minutes)"
-	$(FUZZER)
+	$(call FUZZER,$*)
 
 ## fuzz       libFuzzer on every parser, FUZZ_SECONDS=n each (default 10), TARGETS=… for some only
-fuzz: fuzzer
+fuzz: fuzzer-debug
 	@$(SAY) "fuzzing"
-	@Tests/Fuzz/run .build/fuzz/release/callvault-fuzz --seconds $(or $(FUZZ_SECONDS),10) $(TARGETS)
+	@Tests/Fuzz/run .build/fuzz/debug/callvault-fuzz --seconds $(or $(FUZZ_SECONDS),10) $(TARGETS)
 
 ## sanitize   the unit tests under the address sanitizer, leaks included
 sanitize: bootstrap
@@ -123,7 +121,7 @@ sanitize: bootstrap
 	$(call SANITIZED,address) --skip-build --filter '$(TIMED)'
 
 ## torture    kills the program 1000 times, fails its disk, volume, clock and power, fuzzes for hours
-torture: build fuzzer
+torture: build fuzzer-release
 	@for round in $$(seq 1 $(or $(ROUNDS),10)); do \
 	  echo "== round $$round"; \
 	  CALLVAULT_TORTURE=1 swift test --skip-build --disable-xctest --filter 'SimulatorTests|CrowdTests|DurableTests|AuditLogTests|DriverTests|LossTests|AudioProbeTests|KeyTests|ExcisionTests|BackupTests|TamperMatrixTests|OutageSimulationTests' \
@@ -154,7 +152,7 @@ torture: build fuzzer
 	@CALLVAULT_DICTIONARY=1000000 CALLVAULT_TAMPERINGS=3000 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 13-verify-py 14-dictionary
 	@$(SAY) "a million simulated outages, and real ones twenty times each"
-	@CALLVAULT_ROUNDS=$(or $(OUTAGES),1000000) swift test --skip-build --disable-xctest --filter OutageSimulationTests
+	@CALLVAULT_OUTAGES=$(or $(OUTAGES),1000000) swift test --skip-build --disable-xctest --filter OutageSimulationTests
 	@CALLVAULT_FAULT_ROUNDS=20 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 78-failover-faults
 	@$(SAY) "fuzzing"

@@ -44,7 +44,10 @@ import Testing
       acknowledged.append((Acknowledged(receipt), try journal(harness).bytes.count))
     }
     let whole = try journal(harness).bytes
-    for end in start...whole.count {
+    // What is published changes nothing within a frame: there only the first and the last bytes matter.
+    let lengths = acknowledged.map(\.length)
+    for end in start...whole.count
+    where !published || end.isMultiple(of: 16) || lengths.contains(where: { abs($0 - end) < 3 }) {
       let copy = try copy(harness, journal: Array(whole[..<end]))
       let reopened = try await harness.open(at: copy, ledger: await harness.ledger.copy())
       try await reopened.publish()

@@ -383,7 +383,7 @@ import YAML
     ) -> Int64? {
       policy.wait(
         after: attempt, failure: failure, effect: effect, retryAfterMs: after, leftMs: left,
-        dice: &dice)
+        jitter: { Int64.random(in: $0, using: &dice) })
     }
     #expect(wait(1, .unknown, .acts) == nil)
     #expect(wait(1, .serverError, .acts) == nil)

@@ -38,11 +38,11 @@ struct RetryPolicy: Sendable, Equatable {
   ///   - effect: of doing it twice.
   ///   - retryAfterMs: what the vendor asked for, which is waited at least.
   ///   - leftMs: until the deadline.
-  ///   - dice: for the jitter.
+  ///   - jitter: any number of a range.
   /// - Returns: milliseconds.
   func wait(
     after attempt: Int, failure: Failure, effect: Effect, retryAfterMs: Int64?, leftMs: Int64,
-    dice: inout some RandomNumberGenerator
+    jitter: (ClosedRange<Int64>) -> Int64 = { Int64.random(in: $0) }
   ) -> Int64? {
     guard attempt >= 1, attempt < attempts else { return nil }
     switch (failure, effect) {
@@ -50,7 +50,7 @@ struct RetryPolicy: Sendable, Equatable {
     case (.notSent, _), (.notProcessed, _), (_, .reads), (_, .sets): break
     }
     let ceiling = min(limitMs, baseMs << Int64(min(attempt - 1, 16)))
-    let wait = max(Int64.random(in: 0...max(1, ceiling), using: &dice), retryAfterMs ?? 0)
+    let wait = max(jitter(0...max(1, ceiling)), retryAfterMs ?? 0)
     let (after, overflow) = wait.addingReportingOverflow(reserveMs)
     return overflow || after > leftMs ? nil : wait
   }

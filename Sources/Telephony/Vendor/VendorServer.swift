@@ -37,7 +37,6 @@ final class VendorServer: Sendable {
     to request: ClientRequest, effect: RetryPolicy.Effect, urgency: Urgency = .normal,
     before deadline: Moment
   ) async throws(FailoverError) -> ClientResponse {
-    var dice = SystemRandomNumberGenerator()
     var attempt = 0
     while true {
       attempt += 1
@@ -54,7 +53,7 @@ final class VendorServer: Sendable {
       guard
         let wait = policy.wait(
           after: attempt, failure: failure, effect: effect, retryAfterMs: retryAfterMs,
-          leftMs: deadline.ms(since: .now), dice: &dice)
+          leftMs: deadline.ms(since: .now))
       else { throw error }
       do {
         try await Task.sleep(for: .milliseconds(wait))

@@ -126,11 +126,11 @@ hours: {time_zone: Etc/UTC, week: {%s}}
 targets:
   pbx: {role: pbx, probes: [{kind: sip-options, address: 127.0.0.1, port: %d, dwell_ms: 500}]}
   line: {role: trunk, probes: [{kind: sip-options, address: 127.0.0.1, port: %d, transport: tcp, dwell_ms: 500}]}
-  name: {role: trunk, probes: [{kind: dns, name: %s, resolvers: ["127.0.0.1:%d"], interval_ms: 200, limit_ms: 500, silence_ms: 1000, dwell_ms: 300}]}
+  name: {role: trunk, probes: [{kind: dns, name: %s, resolvers: ["127.0.0.1:%d"], interval_ms: 100, limit_ms: 400, silence_ms: 450, probes: 4, dwell_ms: 300}]}
   carrier: {role: trunk, probes: [{kind: registration, at: asterisk, host: 127.0.0.1, port: %d, user: callvault,
-     secret_file: %s, names: [carrier], interval_ms: 200, limit_ms: 500, silence_ms: 1000, dwell_ms: 300}]}
+     secret_file: %s, names: [carrier], interval_ms: 100, limit_ms: 400, silence_ms: 450, probes: 4, dwell_ms: 300}]}
   ai: {role: ai, probes: [{kind: canary, url: "http://127.0.0.1:%d", path: /say, phrases: [{say: "when are you open", expect: "monday at nine"}],
-     interval_ms: 250, limit_ms: 500, silence_ms: 1000, probes: 3, dwell_ms: 300}]}
+     interval_ms: 100, limit_ms: 400, silence_ms: 450, probes: 4, dwell_ms: 300}]}
   internet: {role: uplink, quorum: 1, probes: [{kind: uplink, places: [{tcp: "127.0.0.1:%d"}], interval_ms: 100}]}
 routes:
   - {name: ai-first, state: NORMAL, provider: 3cx, ai: true, needs: [pbx, line, name, carrier, ai], contacts: ["sip:ai@127.0.0.1:5071"], records: true}
