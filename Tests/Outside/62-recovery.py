@@ -258,13 +258,13 @@ try:
         status, _, body = service.request("GET", "/fhir/AuditEvent" + path, token=auditor)
         assert status == expect, (path, status, body)
         return json.loads(body)
-    newest = fhir("?_count=1")["entry"]
-    assert (newest[0]["resource"]["id"], newest[1]["search"]["mode"]) == ("0", "outcome"), newest
-    assert "`_log` 1 to 1" in newest[1]["resource"]["issue"][0]["diagnostics"], newest
+    first_page = fhir("?_count=1")["entry"]
+    assert (first_page[0]["resource"]["id"], first_page[1]["search"]["mode"]) == ("0", "outcome"), first_page
+    assert "`_log` 1 to 1" in first_page[1]["resource"]["issue"][0]["diagnostics"], first_page
     page = fhir("?_log=1&_count=2&entity=" + first["recording"])
     event = page["entry"][0]["resource"]
     assert event["id"].startswith("1-") and page["link"][0]["url"].endswith("&_log=1"), page
-    assert fhir("/" + event["id"]) == event and fhir("/2-0") == newest[0]["resource"], event
+    assert fhir("/" + event["id"]) == event and fhir("/2-0") == first_page[0]["resource"], event
     for path in ("?_log=3", "/3-0", "/1-99999", "/1-", "/-1", "/1-0-0"):
         fhir(path, 404)
     draw = [CALLVAULT, "audit", "sample", "--from", "2026-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z",
