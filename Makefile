@@ -7,9 +7,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ROUNDS ?=
 
-# Unit tests are built with the thread sanitizer, which finds what no other run does and costs a third of their
-# time. Outside programs test the release build, which is what people run: an optimiser's fault once ended the
-# service with each purge, and no debug build showed it.
+# Unit tests are built with the thread sanitizer, which finds what no other run does. Outside programs test the release
+# build, which is what people run: an optimiser's fault once ended the service with each purge, and no debug build
+# showed it.
 STRICT := --explicit-target-dependency-import-check error
 RELEASE := swift build -c release --static-swift-stdlib $(STRICT)
 # Few mutations: libFuzzer makes more of them. A trap that a test expects needs no backtrace, which Swift makes with

@@ -307,8 +307,8 @@ for target in package.targets where target.type != .system {
   ]
 }
 
-// Tests cut journals at each byte, fail each call and simulate ten thousand outages. Unoptimised, that takes
-// twice as long; the tests themselves gain nothing and would take ten minutes more to build.
+// Tests cut journals at each byte, fail each call and simulate ten thousand outages. What they put to the test is
+// optimised for that; their own code is not, because it would take as much longer to build as it saves.
 let optimisedForTests: Set = [
   "Encoding", "Cryptography", "Durable", "Database", "Audit", "Vault", "Retention", "Drivers",
   "Failover",

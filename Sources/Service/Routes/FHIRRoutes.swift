@@ -46,9 +46,13 @@ struct FHIRRoutes: Sendable {
         matching: EntryFilter(indices: index..<index + 1), limit: 1
       ).entries.first
     else { throw ProblemDetail.notFound }
-    let view = EntryView(logged, origin: log.origin, earlierLog: (log as? EarlierLog)?.number)
     try await context.reply.send(
-      200, type: Self.json, body: JSONValue.object(view.auditEvent).encoded())
+      200, type: Self.json,
+      body: JSONValue.object(Self.view(of: logged, in: log).auditEvent).encoded())
+  }
+
+  private static func view(of logged: LoggedEntry, in log: any AuditableLog) -> EntryView {
+    EntryView(logged, origin: log.origin, earlierLog: (log as? EarlierLog)?.number)
   }
 
   /// Reads `INDEX` of the log that goes on, or `LOG-INDEX`.
@@ -143,8 +147,7 @@ struct FHIRRoutes: Sendable {
     var left = limit
     for logged in page.entries where search.matches(logged.entry) {
       guard left > 0 else { return logged.entry.index }
-      found.append(
-        EntryView(logged, origin: log.origin, earlierLog: (log as? EarlierLog)?.number))
+      found.append(Self.view(of: logged, in: log))
       left -= 1
     }
     return page.next
