@@ -114,10 +114,11 @@ fuzz: fuzzer-debug
 	@$(SAY) "fuzzing"
 	@Tests/Fuzz/run .build/fuzz/debug/callvault-fuzz --seconds $(or $(FUZZ_SECONDS),10) $(TARGETS)
 
+# Its shadow alone is more memory than the child that reads audio may have.
 ## sanitize   the unit tests under the address sanitizer, leaks included
 sanitize: bootstrap
 	@$(SAY) "unit tests under the address sanitizer (the first build takes some minutes)"
-	$(call SANITIZED,address) --skip '$(LOCKED)|$(TIMED)'
+	$(call SANITIZED,address) --skip '$(LOCKED)|$(TIMED)|LockdownTests'
 	$(call SANITIZED,address) --skip-build --filter '$(TIMED)'
 
 ## torture    kills the program 1000 times, fails its disk, volume, clock and power, fuzzes for hours
