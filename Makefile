@@ -12,9 +12,8 @@ ROUNDS ?=
 # showed it.
 STRICT := --explicit-target-dependency-import-check error
 RELEASE := swift build -c release --static-swift-stdlib $(STRICT)
-# Few mutations: libFuzzer makes more of them. A trap that a test expects needs no backtrace, which Swift makes with
-# threads that the sanitizer does not know.
-SANITIZED = CALLVAULT_ROUNDS=100 SWIFT_BACKTRACE=enable=no swift test --disable-xctest --scratch-path .build/$(1)-sanitizer \
+# A trap that a test expects needs no backtrace, which Swift makes with threads that the sanitizer does not know.
+SANITIZED = SWIFT_BACKTRACE=enable=no swift test --disable-xctest --scratch-path .build/$(1)-sanitizer \
   --sanitize=$(1) $(STRICT)
 
 # Each step with its hour: where the time goes is to be seen in what a run printed.
@@ -23,9 +22,8 @@ SAY := printf '== %s (%(%H:%M:%S)T)\n'
 # What a later step needs is built while an earlier one runs, in the class that gets only what others leave idle.
 IDLY := $(shell chrt --idle 0 true 2>/dev/null && echo chrt --idle 0)
 
-.PHONY: help run demo test unit outside check lint build wording bench fuzz sanitize torture
-.PHONY: fuzzer-debug fuzzer-release
-.PHONY: docs install release bootstrap clean
+.PHONY: help run demo test unit unit-build outside check lint build wording bench fuzz sanitize torture
+.PHONY: fuzzer-debug fuzzer-release docs install release bootstrap clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -60,7 +58,6 @@ unit: unit-build
 	@$(SAY) "every changed bit of a log"
 	$(call SANITIZED,thread) --skip-build --filter '$(LONG)'
 
-.PHONY: unit-build
 unit-build: bootstrap
 	@$(SAY) "build of the unit tests (the first takes some minutes)"
 	swift build --build-tests --scratch-path .build/thread-sanitizer --sanitize=thread $(STRICT)
@@ -114,12 +111,13 @@ fuzz: fuzzer-debug
 	@$(SAY) "fuzzing"
 	@Tests/Fuzz/run .build/fuzz/debug/callvault-fuzz --seconds $(or $(FUZZ_SECONDS),10) $(TARGETS)
 
-# Its shadow alone is more memory than the child that reads audio may have.
+# Few mutations: libFuzzer makes more of them with the same sanitizer. Its shadow alone is more memory than the child
+# that reads audio may have.
 ## sanitize   the unit tests under the address sanitizer, leaks included
 sanitize: bootstrap
 	@$(SAY) "unit tests under the address sanitizer (the first build takes some minutes)"
-	$(call SANITIZED,address) --skip '$(LOCKED)|$(TIMED)|LockdownTests'
-	$(call SANITIZED,address) --skip-build --filter '$(TIMED)'
+	CALLVAULT_ROUNDS=50 $(call SANITIZED,address) --skip '$(LOCKED)|$(TIMED)|LockdownTests'
+	CALLVAULT_ROUNDS=50 $(call SANITIZED,address) --skip-build --filter '$(TIMED)'
 
 ## torture    kills the program 1000 times, fails its disk, volume, clock and power, fuzzes for hours
 torture: build fuzzer-release
@@ -153,7 +151,7 @@ torture: build fuzzer-release
 	@CALLVAULT_DICTIONARY=1000000 CALLVAULT_TAMPERINGS=3000 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 13-verify-py 14-dictionary
 	@$(SAY) "a million simulated outages, and real ones twenty times each"
-	@CALLVAULT_OUTAGES=$(or $(OUTAGES),1000000) swift test --skip-build --disable-xctest --filter OutageSimulationTests
+	@CALLVAULT_ROUNDS=$(or $(OUTAGES),1000000) swift test --skip-build --disable-xctest --filter OutageSimulationTests
 	@CALLVAULT_FAULT_ROUNDS=20 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 78-failover-faults
 	@$(SAY) "fuzzing"

@@ -83,7 +83,7 @@ public final class KeyFileCustodian: KeyCustodian {
         try SecretBytes(copying: bytes.extracting(0..<length))
       }
     } catch {
-      throw VaultError(error, during: "reading a secret file")
+      throw VaultError(describing: error, during: "reading a secret file")
     }
   }
 
@@ -104,7 +104,7 @@ public final class KeyFileCustodian: KeyCustodian {
           derivation: .argon2id(
             operations: cost.operations, memoryKiB: cost.memoryKiB, salt: salt))
       } catch {
-        throw VaultError(error, during: "enrolling a passphrase")
+        throw VaultError(describing: error, during: "enrolling a passphrase")
       }
     }
   }
@@ -151,7 +151,7 @@ public final class KeyFileCustodian: KeyCustodian {
     do throws(CryptographyError) {
       key = try SecretBytes.random(count: KeyFileCustodian.rootKeyByteCount)
     } catch {
-      throw VaultError(error, during: "making the root key")
+      throw VaultError(describing: error, during: "making the root key")
     }
     do throws(DurableError) {
       var file = try StagedFile(stagedIn: directory(of: path), named: "root.key", on: fileSystem)
@@ -211,7 +211,9 @@ public final class KeyFileCustodian: KeyCustodian {
         }
       }
     } catch {
-      guard let failure else { throw VaultError(error, during: "reading a secret file") }
+      guard let failure else {
+        throw VaultError(describing: error, during: "reading a secret file")
+      }
       throw unreadable(name, failure)
     }
   }
@@ -220,18 +222,6 @@ public final class KeyFileCustodian: KeyCustodian {
     VaultError(
       .sealed, during: "reading a secret file", detail: "\(name) cannot be read or is too long",
       cause: cause)
-  }
-}
-
-extension VaultError {
-  /// No key, for want of memory that may be locked (the operator is told what to set) or by the library's fault.
-  init(_ error: CryptographyError, during operation: StaticString) {
-    let isUnlocked = error.code == .lockedMemoryUnavailable
-    self.init(
-      .unavailable, during: operation,
-      detail: isUnlocked
-        ? "no memory may be locked for a key: LimitMEMLOCK=infinity in the unit, or `ulimit -l unlimited`"
-        : nil, cause: error)
   }
 }
 

@@ -48,10 +48,8 @@ public final class TokenCustodian: KeyCustodian {
         reference: Array(address.text.utf8))
     } catch let error as TokenError {
       throw VaultError(token: error)
-    } catch let error as CryptographyError {
-      throw VaultError(error, during: "making a root under the token's key")
     } catch {
-      throw VaultError(.unavailable, during: "making a root under the token's key", cause: error)
+      throw VaultError(describing: error, during: "making a root under the token's key")
     }
   }
 

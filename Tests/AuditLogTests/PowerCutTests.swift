@@ -29,7 +29,7 @@ import Testing
   }
 
   private static let rounds: UInt64 =
-    ProcessInfo.processInfo.environment["CALLVAULT_TORTURE"] == nil ? 1 : 50
+    ProcessInfo.processInfo.environment["CALLVAULT_TORTURE"] == nil ? 2 : 50
 
   @Test(.timeLimit(.minutes(30)), arguments: 1...rounds)
   func nothingAcknowledgedIsLost(seed: UInt64) async throws {

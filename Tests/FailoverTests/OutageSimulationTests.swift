@@ -1,13 +1,12 @@
 import Encoding
-import Foundation
+import Mutation
 import Testing
 
 @testable import Failover
 
 /// The real decisions in thousands of outages; a failure prints its seed.
 @Suite struct OutageSimulationTests {
-  private static let rounds =
-    UInt64(ProcessInfo.processInfo.environment["CALLVAULT_OUTAGES"] ?? "") ?? 10_000
+  private static let rounds = UInt64(Mutation.rounds(otherwise: 10_000))
   private static let lanes: UInt64 = 4
 
   @Test(arguments: 0..<lanes)

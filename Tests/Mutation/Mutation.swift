@@ -19,7 +19,7 @@ public struct Dice: RandomNumberGenerator {
 
 /// Bytes as a fault or an attacker would have left them.
 public enum Mutation {
-  /// `CALLVAULT_ROUNDS` or a number that suits every test run.
+  /// `CALLVAULT_ROUNDS`, which `make sanitize` sets, or a number that suits every test run.
   public static func rounds(otherwise usual: Int) -> Int {
     guard let asked = unsafe getenv("CALLVAULT_ROUNDS"),
       let count = Int(unsafe String(cString: asked))

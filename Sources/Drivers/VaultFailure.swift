@@ -1,3 +1,4 @@
+import Cryptography
 import Durable
 import Vault
 
@@ -13,11 +14,17 @@ func failingAsVault<Result>(
 }
 
 extension VaultError {
-  /// Says what a failure of files, SQLite or the log's forms means to the vault.
+  /// Says what a failure of files, SQLite, keys or the log's forms means to the vault.
   init(describing error: any Error, during operation: StaticString) {
     switch error {
     case let error as VaultError: self = error
     case let error as DurableError: self.init(error)
+    case let error as CryptographyError where error.code == .lockedMemoryUnavailable:
+      self.init(
+        .unavailable, during: operation,
+        detail:
+          "no memory may be locked for a key: LimitMEMLOCK=infinity in the unit, or `ulimit -l unlimited`",
+        cause: error)
     default: self.init(.unavailable, during: operation, cause: error)
     }
   }
