@@ -26,12 +26,14 @@ struct EnvelopeBench: ~Copyable {
     var sealer = try EnvelopeSealer(
       key: key, associatedData: associatedData, segmentSize: EnvelopeLayout.recordingSegmentSize,
       header: try EnvelopeBench.header())
-    var block = [UInt8](repeating: 0, count: EnvelopeBench.blockSize)
+    let block = PageBuffer(EnvelopeBench.blockSize)
     var sealed: [UInt8] = []
     while true {
-      let count = try EnvelopeBench.read(input, into: &block)
+      let count = try unsafe EnvelopeBench.read(
+        input, into: UnsafeMutableRawBufferPointer(block.bytes))
       if count == 0 { break }
-      try sealer.seal(block.span.extracting(..<count), into: &sealed)
+      let plaintext = unsafe UnsafeBufferPointer(rebasing: block.bytes[..<count])
+      try unsafe sealer.seal(Span(_unsafeElements: plaintext), into: &sealed)
       try EnvelopeBench.write(sealed, to: output)
       sealed.removeAll(keepingCapacity: true)
     }
@@ -52,7 +54,8 @@ struct EnvelopeBench: ~Copyable {
       key: key, associatedData: associatedData, header: try EnvelopeHeader(parsing: head),
       length: .recorded(Int64(status.st_size)),
       segmentSize: EnvelopeLayout.recordingSegmentSize)
-    let (segment, plaintext) = (PageBuffer(), PageBuffer())
+    let segment = PageBuffer(EnvelopeLayout.recordingSegmentSize)
+    let plaintext = PageBuffer(EnvelopeLayout.recordingSegmentSize)
     for index in 0..<opener.layout.segmentCount {
       let length = opener.layout.ciphertextRange(ofSegment: index).count
       let sealed = unsafe UnsafeMutableBufferPointer(rebasing: segment.bytes[..<length])
@@ -122,7 +125,7 @@ struct EnvelopeBench: ~Copyable {
   }
 }
 
-/// Room for a segment that begins a page, as the yardstick's does.
+/// Room that begins a page, as the yardstick's does.
 ///
 /// The kernel copies between a file and memory at half the speed on some processors where the two
 /// lie differently within their pages; that says nothing about sealing.
@@ -130,8 +133,7 @@ struct EnvelopeBench: ~Copyable {
 private final class PageBuffer {
   let bytes: UnsafeMutableBufferPointer<UInt8>
 
-  init() {
-    let size = EnvelopeLayout.recordingSegmentSize
+  init(_ size: Int) {
     let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 4096)
     unsafe bytes = UnsafeMutableBufferPointer(
       start: memory.bindMemory(to: UInt8.self, capacity: size), count: size)

@@ -2,12 +2,18 @@ import Audit
 import Cryptography
 import Encoding
 import Glibc
+import Threading
 import Vault
 
 /// How long it takes until something is durable: by the log, and by the disk alone.
 enum LatencyBench {
-  /// One writer appends 4 KiB and makes them durable, again and again: the floor under one entry.
-  static func disk(_ path: String, for duration: Duration) async throws -> String {
+  /// Writers append 4 KiB to one file and make them durable, again and again: the floor under entries.
+  ///
+  /// One writer without a `pace` is what the disk can do. As many as there are callers of the log,
+  /// each with its own thread and beginning so often, are what the disk does for so many.
+  static func disk(
+    _ path: String, writers: Int, for duration: Duration, pace: Duration? = nil
+  ) async throws -> String {
     let file = unsafe open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0o600)
     guard file >= 0 else { throw BenchError.file(path, errno: errno) }
     defer {
@@ -15,17 +21,19 @@ enum LatencyBench {
       _ = unsafe unlink(path)
     }
     let page = [UInt8](repeating: 0x78, count: 4096)
-    var latencies = Latencies()
     let start = ContinuousClock.now
-    while ContinuousClock.now - start < duration {
-      try await latencies.time {
-        let written = unsafe page.withUnsafeBytes { bytes in
-          unsafe write(file, bytes.baseAddress, bytes.count)
-        }
-        guard written == page.count, fdatasync(file) == 0 else {
-          throw BenchError.file(path, errno: errno)
+    let latencies = try await withThrowingTaskGroup(of: Latencies.self) { group in
+      for number in 0..<writers {
+        let thread = try BlockingExecutor(label: "writer \(number)")
+        let writer = DiskWriter(on: thread)
+        let first = start + (pace ?? .zero) * Double.random(in: 0..<1)
+        group.addTask {
+          try await writer.write(page, to: file, from: first, every: pace, until: start + duration)
         }
       }
+      var all = Latencies()
+      for try await part in group { all.add(part) }
+      return all
     }
     return latencies.summary(over: ContinuousClock.now - start)
   }
@@ -70,5 +78,41 @@ enum LatencyBench {
       }
       return latencies.summary(over: ContinuousClock.now - start)
     }
+  }
+}
+
+/// One of many who append to a file, on a thread of its own.
+private actor DiskWriter {
+  private let executor: BlockingExecutor
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  init(on executor: BlockingExecutor) {
+    self.executor = executor
+  }
+
+  func write(
+    _ page: [UInt8], to file: Int32, from first: ContinuousClock.Instant, every pace: Duration?,
+    until end: ContinuousClock.Instant
+  ) async throws -> Latencies {
+    var latencies = Latencies()
+    var next = first
+    while ContinuousClock.now < end {
+      if let pace {
+        let wait = max(.zero, next - .now) / .microseconds(1)
+        usleep(UInt32(wait))
+        next += pace
+      }
+      try await latencies.time {
+        let written = unsafe page.withUnsafeBytes { bytes in
+          unsafe Glibc.write(file, bytes.baseAddress, bytes.count)
+        }
+        guard written == page.count, fdatasync(file) == 0 else {
+          throw BenchError.file("the probe of the disk", errno: errno)
+        }
+      }
+    }
+    return latencies
   }
 }

@@ -21,9 +21,12 @@ do {
     let count = try number(arguments[2])
     try await bench.running { try await LogBench.record(count, in: bench.log) }
     print(bench.log.verifierKey)
-  case ("disk-latency", 3):
+  case ("disk-latency", 4...5):
+    let pace = arguments.count == 5 ? Duration.microseconds(try number(arguments[4])) : nil
     print(
-      try await LatencyBench.disk(arguments[1], for: .milliseconds(try number(arguments[2]))))
+      try await LatencyBench.disk(
+        arguments[1], writers: try number(arguments[2]),
+        for: .milliseconds(try number(arguments[3])), pace: pace))
   case ("log-latency", 4...5):
     let pace = arguments.count == 5 ? Duration.microseconds(try number(arguments[4])) : nil
     print(
@@ -61,7 +64,7 @@ do {
     """
     usage: callvault-bench seal|open IN OUT
            callvault-bench log DIRECTORY ENTRIES
-           callvault-bench disk-latency FILE MILLISECONDS
+           callvault-bench disk-latency FILE WRITERS MILLISECONDS [MICROSECONDS-BETWEEN]
            callvault-bench log-latency DIRECTORY CALLERS MILLISECONDS [MICROSECONDS-BETWEEN]
            callvault-bench log-appends DIRECTORY CALLERS MILLISECONDS
            callvault-bench proofs DIRECTORY ENTRIES

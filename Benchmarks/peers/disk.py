@@ -5,7 +5,11 @@ import measure
 from service import PROGRAM
 
 
-def fdatasync(folder, seconds):
-    """One writer appends 4 KiB and waits for fdatasync: calls a second and latencies in µs."""
-    done = measure.run(PROGRAM, "disk-latency", folder / "fdatasync.probe", int(seconds * 1000))
+def fdatasync(folder, seconds, writers=1, *pace):
+    """Writers append 4 KiB and wait for fdatasync: calls a second and latencies in µs.
+
+    With a pace each begins so often, in µs; without, the next at once.
+    """
+    done = measure.run(PROGRAM, "disk-latency", folder / "fdatasync.probe", writers,
+                       int(seconds * 1000), *pace)
     return json.loads(done.stdout)

@@ -126,6 +126,8 @@ struct Acknowledged: Hashable, Sendable {
 actor MemoryLedger: SubjectLedger {
   private var counts: [Identifier: Int64] = [:]
   private var position: LogPosition?
+  /// How often somebody asked whom an alias stands for.
+  private(set) var aliasesAsked = 0
 
   init() {}
 
@@ -137,6 +139,11 @@ actor MemoryLedger: SubjectLedger {
   func countedPosition() -> LogPosition? { position }
 
   func countedEntries(of subject: Identifier) -> Int64 { counts[subject] ?? 0 }
+
+  func subject(behind alias: Identifier) -> Identifier {
+    aliasesAsked += 1
+    return alias
+  }
 
   func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) {
     precondition(position.index >= self.position?.index ?? 0, "the place never goes back")

@@ -85,6 +85,17 @@ import Testing
     #expect(try await tagsAreExact(log, of: subject, count: 12))
   }
 
+  /// A call that was played for hours must not make the start after a crash a long one.
+  @Test func aStartAsksOnceForEachSubject() async throws {
+    let harness = try Harness()
+    let subjects = try (0..<2).map { _ in try harness.subject() }
+    var log = try await harness.open()
+    for _ in 0..<20 { _ = try await log.record(harness.draft(subjects: subjects)) }
+    log = try await harness.open()
+    #expect(await harness.ledger.aliasesAsked == 2)
+    for subject in subjects { #expect(try await tagsAreExact(log, of: subject, count: 20)) }
+  }
+
   @Test func aLedgerFromALaterOrAnotherLogIsRefused() async throws {
     let harness = try Harness()
     let log = try await harness.open()

@@ -145,8 +145,8 @@ private func count(_ connection: Connection) throws -> Int? {
     try connection.checkpoint()
     func sings() throws -> Bool {
       try directory.names().contains { name in
-        try Data(contentsOf: URL(fileURLWithPath: directory.path + "/" + name))
-          .range(of: Data(canary)) != nil
+        try FileHandle(forReadingFrom: URL(fileURLWithPath: directory.path + "/" + name))
+          .readToEnd()?.range(of: Data(canary)) != nil
       }
     }
     #expect(try sings())

@@ -54,8 +54,17 @@ struct LogHistory: Sendable {
       try await forEach(from: start) { entry, _ in
         found.append(contentsOf: entry.objects.prefix(entry.subjects.count))
       }
+      // Asked once for each: a call that was played for hours has thousands of entries, and a start
+      // waits for each answer.
+      var subjects: [Identifier: Identifier] = [:]
       for alias in found {
-        let subject = try await ledger.subject(behind: alias)
+        let subject: Identifier
+        if let known = subjects[alias] {
+          subject = known
+        } else {
+          subject = try await ledger.subject(behind: alias)
+          subjects[alias] = subject
+        }
         if counts.count(of: subject) == nil {
           counts.learn(try await ledger.countedEntries(of: subject), of: subject)
         }
