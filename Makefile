@@ -90,7 +90,7 @@ release:
 	@$(SAY) "release build (the first takes some minutes)"
 	$(RELEASE) --product callvault
 
-## bench      figures beside their peers, about 40 minutes; BENCH='seal list' or BENCH=--quick for less
+## bench      figures beside their peers, over an hour; BENCH='seal list' or BENCH=--quick for less
 bench: release
 	@Benchmarks/run $(BENCH)
 

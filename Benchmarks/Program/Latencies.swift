@@ -11,8 +11,11 @@ struct Latencies: Sendable {
     return result
   }
 
-  mutating func add(_ other: Latencies) {
-    each += other.each
+  init() {}
+
+  /// What all tasks of a group measured.
+  init(joining group: inout ThrowingTaskGroup<Latencies, any Error>) async throws {
+    for try await part in group { each += part.each }
   }
 
   /// One line of JSON: calls a second and the time of the median, the 99th hundredth and the worst, in µs.

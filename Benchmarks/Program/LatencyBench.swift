@@ -25,15 +25,27 @@ enum LatencyBench {
     let latencies = try await withThrowingTaskGroup(of: Latencies.self) { group in
       for number in 0..<writers {
         let thread = try BlockingExecutor(label: "writer \(number)")
-        let writer = DiskWriter(on: thread)
-        let first = start + (pace ?? .zero) * Double.random(in: 0..<1)
-        group.addTask {
-          try await writer.write(page, to: file, from: first, every: pace, until: start + duration)
+        group.addTask(executorPreference: thread) {
+          var latencies = Latencies()
+          var next = start + (pace ?? .zero) * Double.random(in: 0..<1)
+          while ContinuousClock.now - start < duration {
+            if let pace {
+              usleep(UInt32(max(.zero, next - .now) / .microseconds(1)))
+              next += pace
+            }
+            try await latencies.time {
+              let written = unsafe page.withUnsafeBytes { bytes in
+                unsafe write(file, bytes.baseAddress, bytes.count)
+              }
+              guard written == page.count, fdatasync(file) == 0 else {
+                throw BenchError.file(path, errno: errno)
+              }
+            }
+          }
+          return latencies
         }
       }
-      var all = Latencies()
-      for try await part in group { all.add(part) }
-      return all
+      return try await Latencies(joining: &group)
     }
     return latencies.summary(over: ContinuousClock.now - start)
   }
@@ -72,47 +84,9 @@ enum LatencyBench {
             return latencies
           }
         }
-        var all = Latencies()
-        for try await part in group { all.add(part) }
-        return all
+        return try await Latencies(joining: &group)
       }
       return latencies.summary(over: ContinuousClock.now - start)
     }
-  }
-}
-
-/// One of many who append to a file, on a thread of its own.
-private actor DiskWriter {
-  private let executor: BlockingExecutor
-  nonisolated var unownedExecutor: UnownedSerialExecutor {
-    unsafe executor.asUnownedSerialExecutor()
-  }
-
-  init(on executor: BlockingExecutor) {
-    self.executor = executor
-  }
-
-  func write(
-    _ page: [UInt8], to file: Int32, from first: ContinuousClock.Instant, every pace: Duration?,
-    until end: ContinuousClock.Instant
-  ) async throws -> Latencies {
-    var latencies = Latencies()
-    var next = first
-    while ContinuousClock.now < end {
-      if let pace {
-        let wait = max(.zero, next - .now) / .microseconds(1)
-        usleep(UInt32(wait))
-        next += pace
-      }
-      try await latencies.time {
-        let written = unsafe page.withUnsafeBytes { bytes in
-          unsafe Glibc.write(file, bytes.baseAddress, bytes.count)
-        }
-        guard written == page.count, fdatasync(file) == 0 else {
-          throw BenchError.file("the probe of the disk", errno: errno)
-        }
-      }
-    }
-    return latencies
   }
 }

@@ -50,25 +50,18 @@ struct LogHistory: Sendable {
         }
         start = position.index + 1
       }
-      var found: [Identifier] = []
+      var found: [Identifier: Int64] = [:]
       try await forEach(from: start) { entry, _ in
-        found.append(contentsOf: entry.objects.prefix(entry.subjects.count))
+        for alias in entry.objects.prefix(entry.subjects.count) { found[alias, default: 0] += 1 }
       }
       // Asked once for each: a call that was played for hours has thousands of entries, and a start
       // waits for each answer.
-      var subjects: [Identifier: Identifier] = [:]
-      for alias in found {
-        let subject: Identifier
-        if let known = subjects[alias] {
-          subject = known
-        } else {
-          subject = try await ledger.subject(behind: alias)
-          subjects[alias] = subject
-        }
+      for (alias, entries) in found {
+        let subject = try await ledger.subject(behind: alias)
         if counts.count(of: subject) == nil {
           counts.learn(try await ledger.countedEntries(of: subject), of: subject)
         }
-        counts.replay(subject)
+        counts.replay(entries, of: subject)
       }
     } catch let error as AuditError {
       throw error

@@ -23,11 +23,15 @@ struct SubjectCounts: Sendable {
   ///
   /// - Precondition: the count is known.
   mutating func next(_ subject: Identifier) -> Int64 {
+    advance(subject, by: 1)
+  }
+
+  private mutating func advance(_ subject: Identifier, by entries: Int64) -> Int64 {
     guard let count = assigned[subject] else {
       preconditionFailure("the count is read from the ledger first")
     }
-    assigned[subject] = count + 1
-    return count + 1
+    assigned[subject] = count + entries
+    return count + entries
   }
 
   /// Takes back numbers of an entry that could not be staged.
@@ -40,9 +44,9 @@ struct SubjectCounts: Sendable {
     for (subject, count) in counts { durable[subject] = count }
   }
 
-  /// Counts an entry found at start, whose subject's stored count is known.
-  mutating func replay(_ subject: Identifier) {
-    durable[subject] = next(subject)
+  /// Counts entries found at start, of a subject whose stored count is known.
+  mutating func replay(_ entries: Int64, of subject: Identifier) {
+    durable[subject] = advance(subject, by: entries)
   }
 
   /// Forgets what the ledger holds now.
