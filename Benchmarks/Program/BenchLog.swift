@@ -50,8 +50,8 @@ struct BenchLog {
 /// The benchmark's entries are about nobody whom a catalog knows.
 private struct NoSubjects: SubjectLedger {
   func countedPosition() async throws -> LogPosition? { nil }
-  func countedEntries(of subject: Identifier) async throws -> Int64 { 0 }
-  func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) async throws {}
+  func countedEntries(of subjects: [Identifier]) async throws -> [Identifier: Int64] { [:] }
+  func storeCounts(_ counts: [SubjectCount], through position: LogPosition) async throws {}
 }
 
 /// What one range read leaves in the log, with nobody behind it.

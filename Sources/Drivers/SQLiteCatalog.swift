@@ -186,37 +186,36 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
     try await read("reading the position of counts") { try $0.position(.counted) }
   }
 
-  public func countedEntries(of subject: Identifier) async throws -> Int64 {
-    try await read("counting a subject's entries") { connection in
-      try connection.first("SELECT entries FROM subject_count WHERE subject = ?", subject.bytes) {
-        (row) throws(DatabaseError) in try row.size(0)
-      } ?? 0
+  public func countedEntries(of subjects: [Identifier]) async throws -> [Identifier: Int64] {
+    try await read("counting the entries of subjects") { connection in
+      try connection.each(
+        of: subjects, "SELECT entries FROM subject_count WHERE subject = ?"
+      ) { (row) throws(DatabaseError) in try row.size(0) }
     }
   }
 
-  public func subject(behind alias: Identifier) async throws -> Identifier {
-    try await read("looking behind an alias") { connection in
+  public func subjects(behind aliases: [Identifier]) async throws -> [Identifier: Identifier] {
+    try await read("looking behind aliases") { connection in
       // The link of a purged call still stands in the entries about it, which its patient has counted.
-      try connection.first(
+      try connection.each(
+        of: aliases,
         """
         SELECT patient FROM patient_link WHERE id = ?1
         UNION ALL SELECT patient FROM ended_link WHERE id = ?1
         UNION ALL SELECT patient FROM purged_link WHERE id = ?1
-        """, alias.bytes
-      ) { (row) throws(DatabaseError) in try row.identifier(0) } ?? alias
+        """
+      ) { (row) throws(DatabaseError) in try row.identifier(0) }
     }
   }
 
-  public func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition)
-    async throws
-  {
+  public func storeCounts(_ counts: [SubjectCount], through position: LogPosition) async throws {
     try await write("storing counts of subjects") { connection in
-      for (subject, entries) in counts {
+      for count in counts {
         try connection.run(
           """
           INSERT INTO subject_count (subject, entries) VALUES (?, ?)
           ON CONFLICT (subject) DO UPDATE SET entries = excluded.entries
-          """, subject.bytes, entries)
+          """, count.subject.bytes, count.entries)
       }
       try connection.advance(.counted, to: position)
     }
@@ -262,6 +261,15 @@ enum PositionName: String {
 }
 
 extension Connection {
+  /// What a statement finds for each of these ids; those for which it finds nothing lack.
+  fileprivate func each<Value>(
+    of ids: [Identifier], _ sql: SQL, _ read: (borrowing Row) throws(DatabaseError) -> Value
+  ) throws -> [Identifier: Value] {
+    var found: [Identifier: Value] = [:]
+    for id in ids { found[id] = try first(sql, id.bytes, read: read) }
+    return found
+  }
+
   func position(_ name: PositionName) throws -> LogPosition? {
     try first("SELECT idx, leaf FROM log_position WHERE name = ?", name.rawValue) {
       (row) throws(DatabaseError) in

@@ -11,7 +11,7 @@ enum SQLiteCatalogSchema {
   /// Each step makes the version after its place.
   static let steps: [SQL] = [
     version1, version2, endedLinks, earlierLogs, keyEpochs, retention, sealingLibraries, quarantine,
-    judgedPurges, openPlans,
+    judgedPurges, openPlans, orderedCounts,
   ]
 
   private static let version1: SQL = """
@@ -398,6 +398,20 @@ enum SQLiteCatalogSchema {
   private static let openPlans: SQL = """
     CREATE INDEX IF NOT EXISTS purge_plan_open ON purge_plan (made, id)
       WHERE stage NOT IN ('done', 'void');
+    """
+
+  /// Counts in the order of their rows, which is that of calls: in the order of random ids each count
+  /// of a page of calls lay on a page of the file of its own, to be written with the journal's next piece.
+  private static let orderedCounts: SQL = """
+    ALTER TABLE subject_count RENAME TO unordered_count;
+    CREATE TABLE subject_count (
+      subject BLOB NOT NULL UNIQUE,
+      entries INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO subject_count (subject, entries)
+      SELECT u.subject, u.entries FROM unordered_count u LEFT JOIN call c ON c.subject = u.subject
+      GROUP BY u.subject ORDER BY min(c.rowid);
+    DROP TABLE unordered_count;
     """
 
   /// Brings a file to the present version in one transaction.

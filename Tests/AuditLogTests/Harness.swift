@@ -126,8 +126,9 @@ struct Acknowledged: Hashable, Sendable {
 actor MemoryLedger: SubjectLedger {
   private var counts: [Identifier: Int64] = [:]
   private var position: LogPosition?
-  /// How often somebody asked whom an alias stands for.
-  private(set) var aliasesAsked = 0
+  /// How often somebody asked whom aliases stand for, and how often for counts.
+  private(set) var aliasQuestions = 0
+  private(set) var countQuestions = 0
 
   init() {}
 
@@ -138,18 +139,21 @@ actor MemoryLedger: SubjectLedger {
 
   func countedPosition() -> LogPosition? { position }
 
-  func countedEntries(of subject: Identifier) -> Int64 { counts[subject] ?? 0 }
-
-  func subject(behind alias: Identifier) -> Identifier {
-    aliasesAsked += 1
-    return alias
+  func countedEntries(of subjects: [Identifier]) -> [Identifier: Int64] {
+    countQuestions += 1
+    return counts.filter { subjects.contains($0.key) }
   }
 
-  func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) {
+  func subjects(behind aliases: [Identifier]) -> [Identifier: Identifier] {
+    aliasQuestions += 1
+    return [:]
+  }
+
+  func storeCounts(_ counts: [SubjectCount], through position: LogPosition) {
     precondition(position.index >= self.position?.index ?? 0, "the place never goes back")
-    for (subject, count) in counts {
-      precondition(count > self.counts[subject] ?? 0, "a count only grows")
-      self.counts[subject] = count
+    for count in counts {
+      precondition(count.entries > self.counts[count.subject] ?? 0, "a count only grows")
+      self.counts[count.subject] = count.entries
     }
     self.position = position
   }

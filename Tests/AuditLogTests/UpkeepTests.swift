@@ -122,11 +122,11 @@ private actor RefusingLedger: SubjectLedger {
 
   func countedPosition() async -> LogPosition? { await ledger.countedPosition() }
 
-  func countedEntries(of subject: Identifier) async -> Int64 {
-    await ledger.countedEntries(of: subject)
+  func countedEntries(of subjects: [Identifier]) async -> [Identifier: Int64] {
+    await ledger.countedEntries(of: subjects)
   }
 
-  func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) async throws {
+  func storeCounts(_ counts: [SubjectCount], through position: LogPosition) async throws {
     guard isWilling else { throw Refused() }
     await ledger.storeCounts(counts, through: position)
   }

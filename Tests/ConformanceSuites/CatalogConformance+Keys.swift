@@ -128,7 +128,7 @@ extension CatalogConformance {
         #expect(try await again.text(note.id) == nil)
         #expect(try await again.blobs(of: call.id).isEmpty)
         #expect(try await again.calls(withKeys: [call.keyID]).isEmpty)
-        #expect(try await again.subject(behind: link.id) == patient.id)
+        #expect(try await again.subjects(behind: [link.id]) == [link.id: patient.id])
         #expect(try await again.appliedPosition() == Sample.position(7))
         let counts = try await again.counts()
         #expect(counts.calls == 1 && counts.recordings == 0 && counts.notes == 0)

@@ -57,8 +57,8 @@ extension CatalogConformance {
           try await again.calls(matching: CatalogQuery(limit: 10)).first?.call.patient?.alias
             == link.id)
         #expect(try await again.links(of: patient.id) == [link])
-        #expect(try await again.subject(behind: link.id) == patient.id)
-        #expect(try await again.subject(behind: call.id) == call.id)
+        #expect(
+          try await again.subjects(behind: [call.id, link.id]) == [link.id: patient.id])
 
         // Taken back, it stands for the patient in what was logged all the same; the call is free.
         try await again.endLink(link.id, at: Sample.position(9))
@@ -68,7 +68,7 @@ extension CatalogConformance {
         #expect(try await last.call(call.id)?.patient == nil)
         #expect(try await last.links(of: patient.id).isEmpty)
         #expect(try await last.endedLinks(of: patient.id) == [link.id])
-        #expect(try await last.subject(behind: link.id) == patient.id)
+        #expect(try await last.subjects(behind: [link.id]) == [link.id: patient.id])
         try await last.insert(
           PatientLinkRow(
             id: .random(), patient: patient.id, call: call.id, created: patient.created),

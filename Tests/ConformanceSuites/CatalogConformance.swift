@@ -69,13 +69,14 @@ public enum CatalogConformance {
         let catalog = try await open()
         let (one, two) = (Identifier.random(), Identifier.random())
         #expect(try await catalog.countedPosition() == nil)
-        #expect(try await catalog.countedEntries(of: one) == 0)
-        try await catalog.storeCounts([one: 3, two: 1], through: Sample.position(10))
-        try await catalog.storeCounts([two: 2], through: Sample.position(12))
+        #expect(try await catalog.countedEntries(of: [one]).isEmpty)
+        try await catalog.storeCounts(
+          [SubjectCount(one, 3), SubjectCount(two, 1)], through: Sample.position(10))
+        try await catalog.storeCounts([SubjectCount(two, 2)], through: Sample.position(12))
         let again = try await open()
         #expect(try await again.countedPosition() == Sample.position(12))
-        #expect(try await again.countedEntries(of: one) == 3)
-        #expect(try await again.countedEntries(of: two) == 2)
+        let counted = try await again.countedEntries(of: [two, .random(), one])
+        #expect(counted == [one: 3, two: 2])
         // The counts have a position of their own.
         #expect(try await again.appliedPosition() == nil)
       },

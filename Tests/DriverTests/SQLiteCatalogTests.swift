@@ -218,14 +218,14 @@ import Vault
     let populated = try await Populated()
     let catalog = populated.catalog
     let subject = populated.call.subject.id
-    try await catalog.storeCounts([subject: 7], through: Sample.position(9))
+    try await catalog.storeCounts([SubjectCount(subject, 7)], through: Sample.position(9))
     try await catalog.setFact(.accessPolicy, to: [1], at: nil)
     let time = Timestamp(milliseconds: 1_795_000_200_000)
     for _ in 0..<2 {
       try await catalog.beginLog(after: 1, endingTokensAt: time)
       #expect(try await catalog.appliedPosition() == nil)
       #expect(try await catalog.countedPosition() == nil)
-      #expect(try await catalog.countedEntries(of: subject) == 0)
+      #expect(try await catalog.countedEntries(of: [subject]).isEmpty)
       #expect(try await catalog.fact(.accessPolicy) == nil)
       #expect(try await catalog.token(populated.token.id)?.revoked == time)
       let row = try #require(try await catalog.recording(populated.recording.id)).recording
@@ -255,6 +255,23 @@ import Vault
     try await catalog.checkIntegrity()
   }
 
+  /// Calls of one page of a search lie near each other, so their counts must: else a page of fifty is
+  /// fifty places to write.
+  @Test func countsLieInTheOrderInWhichTheirSubjectsCame() async throws {
+    let populated = try await Populated()
+    let subjects = (0..<50).map { _ in Identifier.random() }
+    let counts = subjects.map { SubjectCount($0, 1) }
+    try await populated.catalog.storeCounts(counts, through: Sample.position(9))
+    // Counting on moves nothing.
+    try await populated.catalog.storeCounts(
+      counts.reversed().map { SubjectCount($0.subject, 2) }, through: Sample.position(10))
+    let connection = try Connection(populated.directory.path + "/catalog.sqlite", for: .reading)
+    let stored = try connection.rows("SELECT subject FROM subject_count ORDER BY rowid") {
+      (row) throws(DatabaseError) in try row.identifier(0)
+    }
+    #expect(stored == subjects)
+  }
+
   private typealias Reading = @Sendable (Populated) async throws -> Void
 
   /// Columns that hold something else: refused as tampered, never a trap.
@@ -280,7 +297,7 @@ import Vault
       ("UPDATE recording SET ciphertext_length = -9223372036854775808", readRecording),
       (
         "INSERT OR REPLACE INTO subject_count SELECT subject, 9223372036854775807 FROM call",
-        { _ = try await $0.catalog.countedEntries(of: $0.call.subject.id) }
+        { _ = try await $0.catalog.countedEntries(of: [$0.call.subject.id]) }
       ),
       ("UPDATE text SET author = x''", readTexts),
       ("UPDATE text SET version = '1'; UPDATE text SET stored = NULL", readTexts),

@@ -72,8 +72,8 @@ private struct PlainOpenings: OpeningSealer {
 
 private struct NoSubjects: SubjectLedger {
   func countedPosition() -> LogPosition? { nil }
-  func countedEntries(of subject: Identifier) -> Int64 { 0 }
-  func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) {}
+  func countedEntries(of subjects: [Identifier]) -> [Identifier: Int64] { [:] }
+  func storeCounts(_ counts: [SubjectCount], through position: LogPosition) {}
 }
 
 struct Broken: Error {}

@@ -164,8 +164,9 @@ public actor AuditLog {
     try checkOpen(closing: closing)
     // Each wait may be long, and others go on meanwhile: all is asked again after it.
     while true {
-      if let subject = draft.subjects.first(where: { counts.count(of: $0.id) == nil }) {
-        try await learnCount(of: subject.id)
+      let unknown = draft.subjects.compactMap { counts.count(of: $0.id) == nil ? $0.id : nil }
+      if !unknown.isEmpty {
+        try await learnCounts(of: unknown)
       } else if let length = lackingRoom(for: draft) {
         try await reserve(length)
       } else {
@@ -186,17 +187,18 @@ public actor AuditLog {
     }
   }
 
-  /// Asks the ledger for the number of a subject's last tag.
-  private func learnCount(of subject: Identifier) async throws(AuditError) {
+  /// Asks the ledger for the numbers of these subjects' last tags.
+  private func learnCounts(of subjects: [Identifier]) async throws(AuditError) {
     let generation = counts.generation
-    let count: Int64
+    let counted: [Identifier: Int64]
     do {
-      count = try await ledger.countedEntries(of: subject)
+      counted = try await ledger.countedEntries(of: subjects)
     } catch {
-      throw AuditError(.unavailable, during: "asking for a subject's count", cause: error)
+      throw AuditError(.unavailable, during: "asking for the counts of subjects", cause: error)
     }
     // Counts that went to the ledger meanwhile may be missing in the answer.
-    if counts.generation == generation { counts.learn(count, of: subject) }
+    guard counts.generation == generation else { return }
+    for subject in subjects { counts.learn(counted[subject] ?? 0, of: subject) }
   }
 
   /// Gives the entry its place, its time and its tags.

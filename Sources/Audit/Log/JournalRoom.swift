@@ -82,8 +82,8 @@ extension AuditLog {
     guard let position = head.position else { return }
     // Read together with the place: entries that become durable while the ledger stores are counted
     // next time.
-    let durable = counts.durable
-    try await ledger.storeCounts(durable, through: position)
-    counts.stored(durable)
+    let unstored = counts.unstored
+    try await ledger.storeCounts(unstored, through: position)
+    counts.stored(unstored)
   }
 }

@@ -51,17 +51,20 @@ struct LogHistory: Sendable {
         start = position.index + 1
       }
       var found: [Identifier: Int64] = [:]
+      var aliases: [Identifier] = []
       try await forEach(from: start) { entry, _ in
-        for alias in entry.objects.prefix(entry.subjects.count) { found[alias, default: 0] += 1 }
-      }
-      // Asked once for each: a call that was played for hours has thousands of entries, and a start
-      // waits for each answer.
-      for (alias, entries) in found {
-        let subject = try await ledger.subject(behind: alias)
-        if counts.count(of: subject) == nil {
-          counts.learn(try await ledger.countedEntries(of: subject), of: subject)
+        for alias in entry.objects.prefix(entry.subjects.count) {
+          if found[alias] == nil { aliases.append(alias) }
+          found[alias, default: 0] += 1
         }
-        counts.replay(entries, of: subject)
+      }
+      let subjects = try await ledger.subjects(behind: aliases)
+      let counted = try await ledger.countedEntries(
+        of: Array(Set(aliases.map { subjects[$0] ?? $0 })))
+      for alias in aliases {
+        let subject = subjects[alias] ?? alias
+        counts.learn(counted[subject] ?? 0, of: subject)
+        counts.replay(found[alias] ?? 0, of: subject)
       }
     } catch let error as AuditError {
       throw error

@@ -3,10 +3,12 @@ import Encoding
 /// How many entries each subject has: what numbers the next tag.
 ///
 /// Two views of one count. `assigned` runs ahead with what is staged; `durable` holds what batches on
-/// disk have made true since the ledger last stored, and is what the ledger gets.
+/// disk have made true since the ledger last stored, and is what the ledger gets, in the order in which
+/// the subjects came.
 struct SubjectCounts: Sendable {
   private var assigned: [Identifier: Int64] = [:]
-  private(set) var durable: [Identifier: Int64] = [:]
+  private var durable: [Identifier: Int64] = [:]
+  private var order: [Identifier] = []
   /// Raised whenever counts leave this memory for the ledger: a number read from the ledger before
   /// may be an old one.
   private(set) var generation = 0
@@ -41,20 +43,30 @@ struct SubjectCounts: Sendable {
 
   /// Notes that entries with these numbers are durable.
   mutating func commit(_ counts: [(Identifier, Int64)]) {
-    for (subject, count) in counts { durable[subject] = count }
+    for (subject, count) in counts { commit(count, of: subject) }
+  }
+
+  private mutating func commit(_ count: Int64, of subject: Identifier) {
+    if durable.updateValue(count, forKey: subject) == nil { order.append(subject) }
   }
 
   /// Counts entries found at start, of a subject whose stored count is known.
   mutating func replay(_ entries: Int64, of subject: Identifier) {
-    durable[subject] = advance(subject, by: entries)
+    commit(advance(subject, by: entries), of: subject)
+  }
+
+  /// What the ledger is to hold.
+  var unstored: [SubjectCount] {
+    order.compactMap { subject in durable[subject].map { SubjectCount(subject, $0) } }
   }
 
   /// Forgets what the ledger holds now.
-  mutating func stored(_ counts: [Identifier: Int64]) {
-    for (subject, count) in counts {
-      if durable[subject] == count { durable[subject] = nil }
-      if assigned[subject] == count { assigned[subject] = nil }
+  mutating func stored(_ counts: [SubjectCount]) {
+    for count in counts {
+      if durable[count.subject] == count.entries { durable[count.subject] = nil }
+      if assigned[count.subject] == count.entries { assigned[count.subject] = nil }
     }
+    order.removeAll { durable[$0] == nil }
     generation += 1
   }
 }

@@ -1,4 +1,4 @@
-public import Encoding
+import Encoding
 
 /// A log that goes no further: read as far as it is left, and never signed again.
 ///
@@ -61,8 +61,8 @@ public struct StoppedLog: ReadableLog {
   /// - Throws: ``AuditError/Code/inconsistent`` if the ledger knows of a place that this log lacks.
   public func counts(
     since ledger: any SubjectLedger
-  ) async throws(AuditError) -> [Identifier: Int64] {
-    try await LogHistory(recovery, store: store).counts(since: ledger).durable
+  ) async throws(AuditError) -> [SubjectCount] {
+    try await LogHistory(recovery, store: store).counts(since: ledger).unstored
   }
 
   /// Publishes what the journal holds beyond `log/`, under the head that the log signed for it: the

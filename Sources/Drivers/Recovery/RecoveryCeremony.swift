@@ -192,9 +192,9 @@ private actor StagedCounts: SubjectLedger {
 
   func countedPosition() -> LogPosition? { nil }
 
-  func countedEntries(of subject: Identifier) -> Int64 { counts[subject] ?? 0 }
+  func countedEntries(of subjects: [Identifier]) -> [Identifier: Int64] { counts }
 
-  func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) {
-    self.counts.merge(counts) { $1 }
+  func storeCounts(_ counts: [SubjectCount], through position: LogPosition) {
+    for count in counts { self.counts[count.subject] = count.entries }
   }
 }

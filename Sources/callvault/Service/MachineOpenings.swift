@@ -68,6 +68,6 @@ struct MachineOpenings: OpeningSealer {
 /// The ledger of a log whose entries are about nobody.
 struct NoSubjects: SubjectLedger {
   func countedPosition() async throws -> LogPosition? { nil }
-  func countedEntries(of subject: Identifier) async throws -> Int64 { 0 }
-  func storeCounts(_ counts: [Identifier: Int64], through position: LogPosition) async throws {}
+  func countedEntries(of subjects: [Identifier]) async throws -> [Identifier: Int64] { [:] }
+  func storeCounts(_ counts: [SubjectCount], through position: LogPosition) async throws {}
 }
