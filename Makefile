@@ -13,7 +13,7 @@ ROUNDS ?=
 STRICT := --explicit-target-dependency-import-check error
 RELEASE := swift build -c release --static-swift-stdlib $(STRICT)
 # A trap that a test expects needs no backtrace, which Swift makes with threads that the sanitizer does not know.
-SANITIZED = SWIFT_BACKTRACE=enable=no swift test --disable-xctest --scratch-path .build/$(1)-sanitizer \
+SANITIZED = SWIFT_BACKTRACE=enable=no swift test --disable-xctest --scratch-path .build/$(1)-sanitizer$(addprefix -,$(CALLVAULT_FLOOR)) \
   --sanitize=$(1) $(STRICT)
 
 # Each step with its hour: where the time goes is to be seen in what a run printed.
@@ -22,7 +22,7 @@ SAY := printf '== %s (%(%H:%M:%S)T)\n'
 # What a later step needs is built while an earlier one runs, in the class that gets only what others leave idle.
 IDLY := $(shell chrt --idle 0 true 2>/dev/null && echo chrt --idle 0)
 
-.PHONY: help run demo test unit unit-build outside check lint build wording bench fuzz sanitize torture
+.PHONY: help run demo test unit unit-build mechanisms outside check lint build wording bench fuzz sanitize torture
 .PHONY: fuzzer-debug fuzzer-release docs install release bootstrap clean
 
 help:
@@ -39,6 +39,7 @@ demo: release
 ## test       everything: checks, unit tests, outside programs against the built binary, fuzzing
 test: bootstrap lint wording unit-build
 	@$(MAKE) --no-print-directory -j2 unit idly-release
+	@$(MAKE) --no-print-directory mechanisms
 	@$(MAKE) --no-print-directory -j2 outside idly-fuzzer-debug
 	@$(MAKE) --no-print-directory fuzz
 
@@ -61,6 +62,13 @@ unit: unit-build
 unit-build: bootstrap
 	@$(SAY) "build of the unit tests (the first takes some minutes)"
 	swift build --build-tests --scratch-path .build/thread-sanitizer --sanitize=thread $(STRICT)
+
+# Leaks count, so it is a build of its own; both take three minutes, and the same of everything half an hour.
+## mechanisms the unit tests of the floor that handles addresses, under the address sanitizer, leaks included
+mechanisms: export CALLVAULT_FLOOR := mechanisms
+mechanisms: bootstrap
+	@$(SAY) "unit tests of the mechanisms under the address sanitizer"
+	CALLVAULT_ROUNDS=50 $(call SANITIZED,address) --skip '$(LOCKED)'
 
 ## outside    outside programs against the release build; parts that they ask by themselves have the sanitizer
 outside: release unit-build
@@ -155,7 +163,8 @@ torture: build fuzzer-release
 	@CALLVAULT_FAULT_ROUNDS=20 CALLVAULT_OUTSIDE_SECONDS=36000 \
 	  Tests/Outside/run .build/debug/callvault 78-failover-faults
 	@$(SAY) "fuzzing"
-	@Tests/Fuzz/run .build/fuzz/release/callvault-fuzz --runs $(or $(FUZZ_RUNS),10000000) $(TARGETS)
+	@Tests/Fuzz/run .build/fuzz/release/callvault-fuzz --runs $(or $(FUZZ_RUNS),10000000) \
+	  --onward .build/fuzz-progress $(TARGETS)
 	@$(SAY) "hostile clients"
 	@CALLVAULT_HOSTILE_ROUNDS=$(or $(ROUNDS),10) CALLVAULT_LEAK_ROUNDS=400 \
 	  CALLVAULT_OUTSIDE_SECONDS=36000 Tests/Outside/run .build/debug/callvault 41-hostile 43-leaks
