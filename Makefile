@@ -108,7 +108,8 @@ bench: release
 FUZZER = swift build -c $(1) --sanitize=fuzzer --sanitize=address --product callvault-fuzz \
   --scratch-path .build/fuzz $(STRICT) -Xswiftc -DFUZZING -Xswiftc -enable-testing \
   -Xswiftc -sanitize-coverage=edge,trace-cmp,inline-8bit-counters,pc-table \
-  -Xswiftc -use-ld=lld -Xlinker -z -Xlinker nostart-stop-gc
+  -Xswiftc -use-ld=lld -Xlinker -z -Xlinker nostart-stop-gc \
+  $(foreach table,8bit_counters pcs,-Xlinker --wrap=__sanitizer_cov_$(table)_init)
 
 fuzzer-debug fuzzer-release: fuzzer-%: bootstrap
 	@$(SAY) "build for libFuzzer (the first takes some minutes)"

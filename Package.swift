@@ -283,8 +283,10 @@ let testsAbove: [Target] = [
       "Encoding", "PKCS11", "SecretSharing", "SIP", "Retention", "AMI", "Failover", "HTTPClient",
       "Telephony", "Wave", "DNS",
     ], path: "Tests/Fuzz/Targets"),
+  .target(name: "CFuzzCoverage", path: "Tests/Fuzz/Coverage"),
   .executableTarget(
-    name: "callvault-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program"),
+    name: "callvault-fuzz", dependencies: ["FuzzTargets", "CFuzzCoverage"],
+    path: "Tests/Fuzz/Program"),
   .testTarget(
     name: "FuzzTests", dependencies: ["FuzzTargets", "Mutation"], path: "Tests/FuzzTests"),
 ]
