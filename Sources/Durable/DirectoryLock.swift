@@ -41,6 +41,7 @@ public struct DirectoryLock: ~Copyable, Sendable {
   }
 
   deinit {
+    fileSystem.unlock(file)
     fileSystem.close(file)
   }
 }

@@ -29,8 +29,12 @@ public protocol FileSystem: Sendable {
   func truncate(_ file: FileDescriptor, to length: Int64) throws(SystemCallError)
   /// Sets blocks aside for the first `length` bytes of a file and leaves its length as it is.
   func reserve(_ file: FileDescriptor, _ length: Int64) throws(SystemCallError)
-  /// Takes the file's exclusive lock or fails at once with `EWOULDBLOCK`; `close` gives it back.
+  /// Takes the file's exclusive lock or fails at once with `EWOULDBLOCK`.
   func lock(_ file: FileDescriptor) throws(SystemCallError)
+  /// Gives the lock back, which an open file that was locked cannot fail to do.
+  ///
+  /// `close` alone would not: a child that is being started has the file open, too, until it executes its program.
+  func unlock(_ file: FileDescriptor)
   func status(of file: FileDescriptor) throws(SystemCallError) -> FileStatus
   /// Says what the name itself is: a symbolic link is not followed.
   func status(at path: String) throws(SystemCallError) -> FileStatus

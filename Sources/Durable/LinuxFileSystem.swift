@@ -98,6 +98,10 @@ public struct LinuxFileSystem: FileSystem {
     try check(flock(file.rawValue, LOCK_EX | LOCK_NB) == 0, "flock")
   }
 
+  public func unlock(_ file: FileDescriptor) {
+    _ = flock(file.rawValue, LOCK_UN)
+  }
+
   public func status(of file: FileDescriptor) throws(SystemCallError) -> FileStatus {
     var status = stat()
     let result = unsafe fstat(file.rawValue, &status)

@@ -2,6 +2,7 @@ import ChildProcess
 import Durable
 import FaultInjection
 import Foundation
+import Glibc
 import Testing
 
 @Suite struct FileTests {
@@ -30,6 +31,24 @@ import Testing
     #expect(error?.code == .locked)
     holder.signal(SIGKILL)
     #expect(holder.wait().ending == .signal(SIGKILL))
+  }
+
+  /// A child has the directory open from its start until it executes its program.
+  @Test func theLockIsGivenBackWhileAChildBegins() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path
+    let copy: Int32
+    do {
+      let lock = try DirectoryLock(path, on: files)
+      let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
+      let number = open.first {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + $0)) == path
+      }
+      copy = dup(try #require(number.flatMap { Int32($0) }))
+      _ = consume lock
+    }
+    defer { close(copy) }
+    _ = try DirectoryLock(path, on: files)
   }
 
   @Test func filesAreForTheirOwnerOnly() throws {

@@ -157,6 +157,8 @@ public final class FailingFileSystem: FileSystem {
     try real.lock(file)
   }
 
+  public func unlock(_ file: FileDescriptor) { real.unlock(file) }
+
   public func status(of file: FileDescriptor) throws(SystemCallError) -> FileStatus {
     try step("fstat")
     return try real.status(of: file)

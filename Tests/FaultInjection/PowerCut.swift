@@ -340,6 +340,8 @@ public final class PowerCut: FileSystem {
     try real.lock(file)
   }
 
+  public func unlock(_ file: FileDescriptor) { real.unlock(file) }
+
   public func status(of file: FileDescriptor) throws(SystemCallError) -> FileStatus {
     try power("fstat")
     return try real.status(of: file)

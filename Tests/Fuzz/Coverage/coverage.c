@@ -1,6 +1,7 @@
 // libFuzzer looks at every counter of the program after every input. There is one for each branch of all our modules,
 // half a million, and a parser reaches some hundreds: three fifths of the time went into the rest. So it is told only
-// of the parts that the corpus reaches, and of what lies around them: functions of one file are neighbours.
+// of the parts that the corpus reaches, and of what lies around them: functions of one file are neighbours. Code that is
+// far from all of these still runs and may still crash; to come upon it is no reward until an input of the corpus does.
 //
 // The fuzzer is linked with --wrap for the two functions by which objects report their tables.
 
