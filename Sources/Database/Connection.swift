@@ -78,7 +78,10 @@ public final class Connection {
     unsafe sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0)
     for pragma: SQL in [
       "PRAGMA cell_size_check=ON", "PRAGMA mmap_size=0", "PRAGMA temp_store=MEMORY",
-      "PRAGMA cache_size=-8192", "PRAGMA secure_delete=ON", "PRAGMA synchronous=FULL",
+      // A reader keeps the inner pages of a catalog of a million calls: with less, a page of a search reads
+      // each path of a hundred trees anew. A small catalog takes no more than it has.
+      "PRAGMA cache_size=" + (access == .reading ? "-32768" : "-8192"),
+      "PRAGMA secure_delete=ON", "PRAGMA synchronous=FULL",
     ] {
       try execute(pragma)
     }
@@ -90,12 +93,7 @@ public final class Connection {
       try expect("2", from: "PRAGMA synchronous")
       try expect("1", from: "PRAGMA secure_delete")
       try expect("1", from: "PRAGMA foreign_keys")
-    case .reading:
-      try execute("PRAGMA query_only=ON")
-      // The inner pages of a catalog of a million calls: with less, a page of a search reads each path
-      // of a hundred trees anew. A small catalog takes no more than it has.
-      try execute("PRAGMA cache_size=-32768")
-    case .examining:
+    case .reading, .examining:
       try execute("PRAGMA query_only=ON")
     }
   }
