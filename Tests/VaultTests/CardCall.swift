@@ -11,6 +11,13 @@ import Testing
 /// A call in which a card number is read aloud, with all that a call can have.
 struct CardCall: Sendable {
   static let number = "4111 1111 1111 1111"
+  /// Whether `text` has its first eight digits, however they are spelled, or its last four as a word.
+  ///
+  /// Any four digits come in random names and digests now and then.
+  static func isTold(by text: String) -> Bool {
+    text.filter(\.isNumber).contains("41111111")
+      || text.split { !$0.isLetter && !$0.isNumber && $0 != "-" && $0 != "_" }.contains("1111")
+  }
   /// When it is said: the second of four seconds.
   static let span = 1000..<2000
 
