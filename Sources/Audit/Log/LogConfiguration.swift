@@ -29,7 +29,7 @@ public struct LogConfiguration: Sendable {
   /// How long entries stay before they may be pruned: ten years, leap days included.
   public var retention: Duration = .seconds(86_400 * 3653)
   /// Bytes after which a new piece of the journal begins; a start reads one or two pieces.
-  public var journalSegmentLength = 2 << 20
+  public var journalSegmentLength = 4 << 20
   /// Bytes set aside in the journal for what must still be recorded on a full volume: the outcomes
   /// of what has begun, and, of half of it, refusals.
   ///
