@@ -19,21 +19,20 @@ def run(bench, section):
         size = 10**8 // (bench.divisor * (1 if half == levels[-1] else 5))
         file = wav(folder / "plain", size)
         place = bench.disk / "memory"
-        peaks, trees, notes = [], [], []
+        runs = []
         # It differs by several megabytes from run to run: with whose buffers are there at the same moment.
         for _ in range(bench.rounds if half == levels[-1] else 1):
             with Service(place) as service:
-                peak, tree, note = _streams(service, folder, file, half)
+                runs.append(_streams(service, folder, file, half))
             bench.discard(place)
-            peaks.append(peak / 1e6)
-            trees.append(tree / 1e6)
-            notes.append(note)
-        points.append((2 * half, measure.Sample(peaks).median))
+        peaks, trees, notes = zip(*runs)
+        peak = measure.Sample([bytes_ / 1e6 for bytes_ in peaks])
+        points.append((2 * half, peak.median))
         if half == levels[-1]:
             section.value(f"peak memory, {half} uploads and {half} downloads of {size / 1e6:.0f} MB "
-                          "at once", measure.Sample(peaks), "MB", at_most=80,
+                          "at once", peak, "MB", at_most=80,
                           note=f"VmHWM of the service; with its audio probes at most "
-                               f"{max(trees):.0f} MB (proportional set). The last run: {notes[-1]}")
+                               f"{max(trees) / 1e6:.0f} MB (proportional set). The last run: {notes[-1]}")
     section.plot("memory", "Memory of the service", "recordings moving at once, half up and half down",
                  "peak resident memory (MB)", log_y=False)
     section.line("memory", "CallVault", points)
