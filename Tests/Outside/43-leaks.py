@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Nothing is left behind: after hundreds of uploads, readings, tokens, refusals and clients that
-vanish, the service holds the descriptors, threads and memory that it held before them.
+vanish, the service holds the descriptors, threads and memory that it held before them, and has no more
+pools of memory than it allows itself.
 """
 import hashlib
 import base64
@@ -23,6 +24,10 @@ ROUNDS = int(os.environ.get("CALLVAULT_LEAK_ROUNDS", "90"))
 KIB_A_ROUND = 8
 # What an allocator may take for a thread that happens to run for the first time.
 KIB_ONCE = 3072
+# Pools of the C library's allocator that `serve` allows, but for the first, which is the heap itself.
+POOLS = 4 - 1
+# How much glibc reserves for one, and where one can begin (HEAP_MAX_SIZE).
+POOL_BYTES = 64 << 20
 
 
 class LocalConnection(http.client.HTTPConnection):
@@ -43,6 +48,16 @@ def figures(service):
         status = dict(line.split(":", 1) for line in lines)
     return (len(os.listdir(root + "/fd")), int(status["Threads"]),
             int(status["RssAnon"].split()[0]))
+
+
+def pools(service):
+    """How many pools of memory there are beside the heap: a part in use, then one that no access is allowed to."""
+    with open("/proc/%d/maps" % service.process.pid) as lines:
+        areas = [line.split() for line in lines]
+    spans = [[int(end, 16) for end in area[0].split("-")] + area[1:] for area in areas]
+    return sum(used[0] % POOL_BYTES == 0 and used[2] == "rw-p" and free[2] == "---p"
+               and free[0] == used[1] and free[1] - used[0] == POOL_BYTES
+               for used, free in zip(spans, spans[1:]))
 
 
 def settled(service, wanted=None):
@@ -133,6 +148,9 @@ def main():
             for name in sorted(os.listdir("/proc/%d/fd" % service.process.pid), key=int):
                 print(name, os.readlink("/proc/%d/fd/%s" % (service.process.pid, name)))
             sys.exit(1)
+        found = pools(service)
+        if not 1 <= found <= POOLS:
+            sys.exit("%d pools of memory beside the heap, at most %d allowed" % (found, POOLS))
         say(text)
 
 

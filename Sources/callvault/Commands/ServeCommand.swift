@@ -42,6 +42,7 @@ enum ServeCommand {
     ]
   ) { arguments, terminal in
     StopSignals.expect()
+    AllocationPools.share(4)
     let hardening = try ProcessHardening.required()
     let operatorLog = OperatorLog.onStandardError
     let layout = StorageLayout(root: try dataDirectory(arguments))
