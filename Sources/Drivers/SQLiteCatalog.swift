@@ -186,14 +186,6 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
     try await read("reading the position of counts") { try $0.position(.counted) }
   }
 
-  public func countedEntries(of subjects: [Identifier]) async throws -> [Identifier: Int64] {
-    try await read("counting the entries of subjects") { connection in
-      try connection.each(
-        of: subjects, "SELECT entries FROM subject_count WHERE subject = ?"
-      ) { (row) throws(DatabaseError) in try row.size(0) }
-    }
-  }
-
   public func subjects(behind aliases: [Identifier]) async throws -> [Identifier: Identifier] {
     try await read("looking behind aliases") { connection in
       // The link of a purged call still stands in the entries about it, which its patient has counted.
@@ -205,19 +197,6 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
         UNION ALL SELECT patient FROM purged_link WHERE id = ?1
         """
       ) { (row) throws(DatabaseError) in try row.identifier(0) }
-    }
-  }
-
-  public func storeCounts(_ counts: [SubjectCount], through position: LogPosition) async throws {
-    try await write("storing counts of subjects") { connection in
-      for count in counts {
-        try connection.run(
-          """
-          INSERT INTO subject_count (subject, entries) VALUES (?, ?)
-          ON CONFLICT (subject) DO UPDATE SET entries = excluded.entries
-          """, count.subject.bytes, count.entries)
-      }
-      try connection.advance(.counted, to: position)
     }
   }
 

@@ -255,23 +255,6 @@ import Vault
     try await catalog.checkIntegrity()
   }
 
-  /// Calls of one page of a search lie near each other, so their counts must: else a page of fifty is
-  /// fifty places to write.
-  @Test func countsLieInTheOrderInWhichTheirSubjectsCame() async throws {
-    let populated = try await Populated()
-    let subjects = (0..<50).map { _ in Identifier.random() }
-    let counts = subjects.map { SubjectCount($0, 1) }
-    try await populated.catalog.storeCounts(counts, through: Sample.position(9))
-    // Counting on moves nothing.
-    try await populated.catalog.storeCounts(
-      counts.reversed().map { SubjectCount($0.subject, 2) }, through: Sample.position(10))
-    let connection = try Connection(populated.directory.path + "/catalog.sqlite", for: .reading)
-    let stored = try connection.rows("SELECT subject FROM subject_count ORDER BY rowid") {
-      (row) throws(DatabaseError) in try row.identifier(0)
-    }
-    #expect(stored == subjects)
-  }
-
   private typealias Reading = @Sendable (Populated) async throws -> Void
 
   /// Columns that hold something else: refused as tampered, never a trap.
@@ -296,7 +279,7 @@ import Vault
       ("UPDATE recording SET plaintext_length = -1", readRecording),
       ("UPDATE recording SET ciphertext_length = -9223372036854775808", readRecording),
       (
-        "INSERT OR REPLACE INTO subject_count SELECT subject, 9223372036854775807 FROM call",
+        "INSERT INTO subject_place SELECT 300, subject FROM call",
         { _ = try await $0.catalog.countedEntries(of: [$0.call.subject.id]) }
       ),
       ("UPDATE text SET author = x''", readTexts),

@@ -10,6 +10,11 @@ import time
 
 from vault_service import SCRATCH, Service, say, wav
 
+# Counts of subjects, of which version 12 has 256 in a row, as rows again.
+SINGLE_COUNTS = """(
+    SELECT subject, CAST(substr(entries, 1 + (place - 1) % 256 * width, width) AS INTEGER) AS entries
+    FROM now.subject_place JOIN (SELECT block, entries, length(entries) / 256 AS width FROM now.subject_count)
+    ON block = (place - 1) / 256)"""
 OLDER = os.path.join(os.environ["REPOSITORY"], "Tests/Vectors/catalog/version-8.sql")
 
 
@@ -36,8 +41,9 @@ def become_older(path):
     with catalog:
         for (table,) in catalog.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
             names = ", ".join(columns(catalog, table))
+            source = SINGLE_COUNTS if table == "subject_count" else "now.%s" % table
             catalog.execute("DELETE FROM main.%s" % table)
-            rows += catalog.execute("INSERT INTO main.%s (%s) SELECT %s FROM now.%s" % (table, names, names, table)).rowcount
+            rows += catalog.execute("INSERT INTO main.%s (%s) SELECT %s FROM %s" % (table, names, names, source)).rowcount
     catalog.close()
     for ending in ("", "-wal", "-shm"):
         if os.path.exists(path + ending):
