@@ -10,7 +10,8 @@ public import Encoding
 struct CountBlock: Sendable {
   /// How many counts a block has.
   static let size = 256
-  /// Digits of the greatest count that a row can hold: 2⁵³ has as many.
+  /// Above every count, since a log has fewer entries; no count has more digits than it.
+  static let bound: Int64 = 1 << 53
   private static let widest = 16
 
   /// Decimal digits, as many for each count as the greatest needs.
@@ -26,18 +27,19 @@ struct CountBlock: Sendable {
     digits = Array(text.utf8)
     guard
       digits.count.isMultiple(of: Self.size), (1...Self.widest).contains(width),
-      digits.allSatisfy({ (0x30...0x39).contains($0) })
+      digits.allSatisfy({ (0x30...0x39).contains($0) }),
+      width < Self.widest || (0..<Self.size).allSatisfy({ self[$0] < Self.bound })
     else { throw DatabaseError(.damaged, during: "reading counts of subjects") }
   }
 
   var text: String { String(decoding: digits, as: UTF8.self) }
 
-  /// The count at an offset below ``size``; not negative, and below 10¹⁶.
+  /// The count at an offset below ``size``; not negative, and below ``bound``.
   subscript(offset: Int) -> Int64 {
     get { digits[offset * width..<(offset + 1) * width].reduce(0) { $0 * 10 + Int64($1 - 0x30) } }
     set {
       let wanted = Array(String(newValue).utf8)
-      precondition(newValue >= 0 && wanted.count <= Self.widest, "a count has bounds")
+      precondition((0..<Self.bound).contains(newValue), "a count has bounds")
       if wanted.count > width { widen(to: wanted.count) }
       let padding = Array(repeating: UInt8(0x30), count: width - wanted.count)
       digits.replaceSubrange(offset * width..<(offset + 1) * width, with: padding + wanted)
@@ -85,6 +87,10 @@ extension SQLiteCatalog {
     try await write("storing counts of subjects") { connection in
       var changes: [Int64: [(offset: Int, entries: Int64)]] = [:]
       for count in counts {
+        // A catalog that somebody changed may have told the log a number at the bound.
+        guard (0..<CountBlock.bound).contains(count.entries) else {
+          throw DatabaseError(.damaged, during: "storing a count of entries")
+        }
         let place =
           try connection.placeOfCount(count.subject)
           ?? connection.makePlaceOfCount(count.subject)

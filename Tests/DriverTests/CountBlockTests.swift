@@ -5,11 +5,12 @@ import Database
 import Encoding
 import FaultInjection
 import Testing
+import Vault
 
 @testable import Drivers
 
 @Suite struct CountBlockTests {
-  private static let bounds: [Int64] = [0, 9, 10, 99, 100, 1 << 53, 9_999_999_999_999_999]
+  private static let bounds: [Int64] = [0, 9, 10, 99, 100, 99_999_999, CountBlock.bound - 1]
 
   @Test func everyCountIsWhatWasWrittenLast() throws {
     var dice = SystemRandomNumberGenerator()
@@ -34,11 +35,25 @@ import Testing
     let digit = String(repeating: "0", count: 255)
     for text in [
       "", digit, digit + "00", digit + " ", digit + "-", digit + "٣", "é" + digit.dropFirst(),
-      String(repeating: "0", count: 256 * 17),
+      String(repeating: "0", count: 256 * 17), String(repeating: "9", count: 256 * 16),
     ] {
       let error = #expect(throws: DatabaseError.self) { try CountBlock(parsing: text) }
       #expect(error?.code == .damaged)
     }
+  }
+
+  @Test(arguments: [-1, CountBlock.bound, .max])
+  func aCountOutOfBoundsIsRefusedAndNothingStored(entries: Int64) async throws {
+    let directory = try TemporaryDirectory()
+    let catalog = try SQLiteCatalog(directory.path + "/catalog.sqlite")
+    let (one, other) = (Identifier.random(), Identifier.random())
+    let error = await #expect(throws: VaultError.self) {
+      try await catalog.storeCounts(
+        [SubjectCount(one, 1), SubjectCount(other, entries)], through: Sample.position(9))
+    }
+    #expect(error?.code == .tampered)
+    #expect(try await catalog.countedEntries(of: [one, other]).isEmpty)
+    #expect(try await catalog.countedPosition() == nil)
   }
 
   /// Calls of one page of a search lie near each other, so their counts must.
