@@ -123,6 +123,7 @@ fuzz: fuzzer-debug
 # Few mutations: libFuzzer makes more of them with the same sanitizer. Its shadow alone is more memory than the child
 # that reads audio may have.
 ## sanitize   the unit tests under the address sanitizer, leaks included
+sanitize: export LSAN_OPTIONS := suppressions=$(CURDIR)/Tests/runtime-leaks.txt
 sanitize: bootstrap
 	@$(SAY) "unit tests under the address sanitizer (the first build takes some minutes)"
 	CALLVAULT_ROUNDS=50 $(call SANITIZED,address) --skip '$(LOCKED)|$(TIMED)|LockdownTests'
