@@ -189,14 +189,17 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
   public func subjects(behind aliases: [Identifier]) async throws -> [Identifier: Identifier] {
     try await read("looking behind aliases") { connection in
       // The link of a purged call still stands in the entries about it, which its patient has counted.
-      try connection.each(
-        of: aliases,
-        """
-        SELECT patient FROM patient_link WHERE id = ?1
-        UNION ALL SELECT patient FROM ended_link WHERE id = ?1
-        UNION ALL SELECT patient FROM purged_link WHERE id = ?1
-        """
-      ) { (row) throws(DatabaseError) in try row.identifier(0) }
+      var patients: [Identifier: Identifier] = [:]
+      for alias in aliases {
+        patients[alias] = try connection.first(
+          """
+          SELECT patient FROM patient_link WHERE id = ?1
+          UNION ALL SELECT patient FROM ended_link WHERE id = ?1
+          UNION ALL SELECT patient FROM purged_link WHERE id = ?1
+          """, alias.bytes
+        ) { (row) throws(DatabaseError) in try row.identifier(0) }
+      }
+      return patients
     }
   }
 
@@ -240,15 +243,6 @@ enum PositionName: String {
 }
 
 extension Connection {
-  /// What a statement finds for each of these ids; those for which it finds nothing lack.
-  fileprivate func each<Value>(
-    of ids: [Identifier], _ sql: SQL, _ read: (borrowing Row) throws(DatabaseError) -> Value
-  ) throws -> [Identifier: Value] {
-    var found: [Identifier: Value] = [:]
-    for id in ids { found[id] = try first(sql, id.bytes, read: read) }
-    return found
-  }
-
   func position(_ name: PositionName) throws -> LogPosition? {
     try first("SELECT idx, leaf FROM log_position WHERE name = ?", name.rawValue) {
       (row) throws(DatabaseError) in

@@ -111,6 +111,20 @@ extension SQLiteCatalog {
 }
 
 extension Connection {
+  /// Keeps all counts as those of an earlier log, and begins anew.
+  func endCounts(asLog number: Int64) throws {
+    try run(
+      """
+      INSERT INTO earlier_subject_count (log, subject, entries)
+      SELECT ?, subject, CAST(substr(
+          entries, 1 + (place - 1) % 256 * length(entries) / 256, length(entries) / 256
+        ) AS INTEGER)
+      FROM subject_place JOIN subject_count ON block = (place - 1) / 256
+      """, number)
+    try run("DELETE FROM subject_count")
+    try run("DELETE FROM subject_place")
+  }
+
   fileprivate func placeOfCount(_ subject: Identifier) throws -> CountPlace? {
     try first("SELECT place FROM subject_place WHERE subject = ?", subject.bytes) {
       (row) throws(DatabaseError) in try CountPlace(row.integer(0))

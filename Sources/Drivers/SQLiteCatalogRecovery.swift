@@ -40,16 +40,7 @@ extension SQLiteCatalog {
       try connection.run(
         "UPDATE log_position SET name = name || ? WHERE name IN ('applied', 'counted')",
         "/\(number)")
-      try connection.run(
-        """
-        INSERT INTO earlier_subject_count (log, subject, entries)
-        SELECT ?, subject, CAST(substr(
-            entries, 1 + (place - 1) % 256 * length(entries) / 256, length(entries) / 256
-          ) AS INTEGER)
-        FROM subject_place JOIN subject_count ON block = (place - 1) / 256
-        """, number)
-      try connection.run("DELETE FROM subject_count")
-      try connection.run("DELETE FROM subject_place")
+      try connection.endCounts(asLog: number)
       try connection.run(
         "UPDATE recording SET earlier_log = ? WHERE log_index IS NOT NULL AND earlier_log IS NULL",
         number)

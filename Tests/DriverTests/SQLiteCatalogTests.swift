@@ -282,6 +282,13 @@ import Vault
         "INSERT INTO subject_place SELECT 300, subject FROM call",
         { _ = try await $0.catalog.countedEntries(of: [$0.call.subject.id]) }
       ),
+      (
+        """
+        INSERT INTO subject_place SELECT 1, subject FROM call;
+        INSERT INTO subject_count VALUES (0, replace(hex(zeroblob(2048)), '0', '9'))
+        """,
+        { _ = try await $0.catalog.countedEntries(of: [$0.call.subject.id]) }
+      ),
       ("UPDATE text SET author = x''", readTexts),
       ("UPDATE text SET version = '1'; UPDATE text SET stored = NULL", readTexts),
       (
