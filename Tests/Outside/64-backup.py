@@ -137,7 +137,8 @@ def main():
         # Damage on the disk is mended from the backup.
         objects = sorted(pathlib.Path(service.data, "objects").rglob("*"))
         victim = [path for path in objects if path.is_file()][3]
-        victim.write_bytes(victim.read_bytes()[:-1] + b"!")
+        sealed = victim.read_bytes()
+        victim.write_bytes(sealed[:-1] + bytes([sealed[-1] ^ 1]))
         found = run(service, "scrub", "--now", "--level", "2", expect=7)
         assert len(found["damaged"]) == 1, found
         service.stop()

@@ -70,11 +70,16 @@ done = subprocess.run([CALLVAULT, "init", "--prove", "--data", unproven.data], c
                       env=unproven.environment(), stdin=subprocess.DEVNULL)
 assert done.returncode == 5, done
 
+
+def misread(words):
+    words = words.split()
+    words[7] = "academic" if words[7] != "academic" else "acid"
+    return " ".join(words)
+
+
 # Misread once, then right.
 status, out, said = ceremony(
-    service, pages,
-    lambda number, words: [words.replace(words.split()[7], "academic", 1), words]
-    if number == 4 else [words])
+    service, pages, lambda number, words: [misread(words), words] if number == 4 else [words])
 assert status == 0, said
 assert "Not taken" in said and "All 5 shares open" in said, said
 names = sorted(os.listdir(pages))
