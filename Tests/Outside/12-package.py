@@ -260,10 +260,7 @@ def check_browser(package, key, kept, root):
                 (package, key, [kept], "unanchored", "", policies["any"]),
                 (spoiled, key, [], "unauthentic", "", policies["any"])):
             with_root, policy = [*given, "", None][:2] if len(given) != 1 else (given[0], None)
-            page.call("Page.navigate", url="file://" + str(REPOSITORY / "Evidence/verify.html"))
-            for _ in range(100):
-                if page.evaluate("document.readyState === 'complete' && !!document.getElementById('file')"):
-                    break
+            page.open("file://" + str(REPOSITORY / "Evidence/verify.html"), "!!document.getElementById('file')")
             root = page.call("DOM.getDocument")["root"]["nodeId"]
             for selector, files in (("#kept", anchors), ("#policy", [policy] if policy else []), ("#file", [tar])):
                 if selector == "#file":

@@ -58,9 +58,9 @@ def main():
         service.command("audit", "export", folder, token=officer)
     leaves = b"".join(p.read_bytes() for p in pathlib.Path(folder, "tile/entries").rglob("*") if p.is_file())
     text = leaves.decode("latin-1")
-    # Every word of every leaf that is long enough to be a hash, and every run of digits.
+    # Every word of every leaf that is long enough to be a hash, and every run of digits that is not of one or of an id.
     words = set(re.findall(r"[A-Za-z0-9_-]{22,}", text))
-    digits = set(re.findall(r"\d{7,}", text))
+    digits = set(re.findall(r"(?<![0-9a-f-])\d{7,}(?![0-9a-f-])", text))
     assert len(words) > 400, len(words)
     tried = matches = 0
     for index in range(COUNT):

@@ -15,12 +15,17 @@ if not PROGRAM:
 
 
 PLAY = """new Promise((done, fail) => {
-  const media = document.querySelector('video, audio');
-  if (!media) { fail(new Error('no player: ' + document.documentElement.outerHTML)); return; }
-  const tell = () => done({duration: media.duration, ready: media.readyState});
-  media.onerror = () => fail(new Error('media error'));
-  if (media.readyState >= 3) tell(); else media.addEventListener('canplay', tell, {once: true});
-  setTimeout(() => fail(new Error('no canplay, state ' + media.readyState)), 20000);
+  const find = () => document.querySelector('video, audio');
+  const look = () => {
+    const media = find();
+    if (!media) { setTimeout(look, 50); return; }
+    const tell = () => done({duration: media.duration, ready: media.readyState});
+    media.onerror = () => fail(new Error('media error'));
+    if (media.readyState >= 3) tell(); else media.addEventListener('canplay', tell, {once: true});
+  };
+  setTimeout(() => fail(new Error(find() ? 'no canplay, state ' + find().readyState
+                                         : 'no player: ' + document.documentElement.outerHTML)), 20000);
+  look();
 })"""
 SEEK = """new Promise((done, fail) => {
   const media = document.querySelector('video, audio');
@@ -48,7 +53,6 @@ with Service() as service:
     with Browser(SCRATCH, "--ignore-certificate-errors", "--mute-audio",
                  "--autoplay-policy=no-user-gesture-required") as page:
         page.call("Page.navigate", url=address)
-        time.sleep(1)
         can_play = page.evaluate(PLAY)
         assert abs(can_play["duration"] - SECONDS) < 1 and can_play["ready"] >= 3, can_play
         seeked = page.evaluate(SEEK % (SECONDS - 60))

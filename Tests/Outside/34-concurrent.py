@@ -57,7 +57,10 @@ with Service() as service:
     assert len(granted) == CALLERS * ROUNDS, "request ids repeat"
 
     # The last outcomes may still be on their way: an outcome follows the last byte.
-    time.sleep(1)
+    deadline = time.monotonic() + 30
+    while b"\ncallvault_log_open_intents 0\n" not in service.request("GET", "/metrics", None, operator)[2]:
+        assert time.monotonic() < deadline, "an access without its outcome"
+        time.sleep(0.05)
     entries = []
     first = 0
     while True:

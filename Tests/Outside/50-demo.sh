@@ -2,7 +2,7 @@
 # The demonstration runs from its first step to its last, twice in the same folder, and leaves no
 # process behind.
 set -euo pipefail
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(PYTHONPATH="$REPOSITORY/Tests/Outside" python3 -c 'import ports; print(ports.free_port())')
 for round in 1 2; do
   "$CALLVAULT" demo --dir "$SCRATCH/demo" --listen "127.0.0.1:$port" >"$SCRATCH/said" 2>&1 \
     || { cat "$SCRATCH/said"; exit 1; }

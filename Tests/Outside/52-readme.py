@@ -8,15 +8,14 @@ import socket
 import subprocess
 import time
 
+from ports import free_port
 from vault_service import CALLVAULT, SCRATCH, say
 
 README = pathlib.Path(os.environ["REPOSITORY"], "README.md").read_text()
 
 
 def main():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     session = re.search(r"```console\n(.*?)```", README, re.S).group(1)
     lines = [line[2:] for line in session.splitlines() if line.startswith("$ ")]
     program = pathlib.Path(SCRATCH, "bin", "callvault")

@@ -104,10 +104,7 @@ def browse(package, past, seen, key, root_key):
     cases = [(package, "intact"), (past, "intact"), *zip(spoiled, ("unauthentic", "altered", "unauthentic", "altered"))]
     with Browser(SCRATCH) as page:
         for tar, expected in cases:
-            page.call("Page.navigate", url="file://" + REPOSITORY + "/Evidence/verify.html")
-            for _ in range(100):
-                if page.evaluate("document.readyState === 'complete' && !!document.getElementById('file')"):
-                    break
+            page.open("file://" + REPOSITORY + "/Evidence/verify.html", "!!document.getElementById('file')")
             document = page.call("DOM.getDocument")["root"]["nodeId"]
             for field, value in (("key", key), ("root", root_key)):
                 page.evaluate("document.getElementById('%s').value = %s" % (field, json.dumps(value)))

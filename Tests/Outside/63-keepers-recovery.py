@@ -14,11 +14,11 @@ import subprocess
 import sys
 import time
 
-from key_ceremony import ceremony, words_of
+from key_ceremony import ceremony, strangers, words_of
 from vault_service import CALLVAULT, SCRATCH, Service, say, wav
 
 try:
-    from shamir_mnemonic import generate_mnemonics
+    import shamir_mnemonic  # noqa: F401
 except ImportError:
     print("shamir-mnemonic is not installed (PyPI)")
     sys.exit(77)
@@ -136,7 +136,7 @@ def keepers(service):
 
     before = digest(service.data)
     root = bytes(range(32))
-    stranger = generate_mnemonics(1, [(3, 5)], root)[0][0]
+    stranger = strangers(root, (3, 5), shares[0])[0]
     misread = " ".join(reversed(shares[2].split()))
     for typed, expect, why in (
             ([], 2, "input ended"), ([shares[2], shares[3]], 2, "input ended"),

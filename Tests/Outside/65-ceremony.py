@@ -10,12 +10,12 @@ import subprocess
 import sys
 import time
 
-from key_ceremony import ceremony, words_of
+from key_ceremony import ceremony, strangers, words_of
 from ring_keys import Ring
 from vault_service import CALLVAULT, SCRATCH, Service, say, wav
 
 try:
-    from shamir_mnemonic import combine_mnemonics, generate_mnemonics
+    from shamir_mnemonic import combine_mnemonics
 except ImportError:
     print("shamir-mnemonic is not installed (PyPI)")
     sys.exit(77)
@@ -140,8 +140,8 @@ try:
     status, headers, _ = service.request("POST", "/v1/calls", {"source": "x"})
     assert status == 503 and headers["Retry-After"] == "60"
 
-    stranger = generate_mnemonics(1, [(3, 5)], root)[0]
-    forged = generate_mnemonics(1, [(2, 3)], root)[0]
+    stranger = strangers(root, (3, 5), shares[0])
+    forged = strangers(root, (2, 3), shares[0])
     attempts = 0
     for wrong, why in ((stranger[0], "another ceremony"), (forged[0], "another ceremony"),
                        ("words that are none", "not in the list"),

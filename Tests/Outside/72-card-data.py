@@ -228,7 +228,8 @@ def main():
     service.command("audit", "export", export, token=service.token("auditor"))
     entries = b"".join(open(path, "rb").read() for path in glob.glob(export + "/**", recursive=True)
                        if os.path.isfile(path))
-    log = open(service.stderr, "rb").read()
+    # Its own ports may have them.
+    log = b"".join(line for line in open(service.stderr, "rb") if not line.startswith(b"listening on "))
     assert DIGITS not in log and b'"incident.opened"' in entries and b'"quarantined"' in entries
     assert b"four one" not in entries + log
     verdict = subprocess.run([CALLVAULT, "audit", "verify", export, "--key", service.init["verifier_key"]],

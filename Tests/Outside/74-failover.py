@@ -107,7 +107,7 @@ try:
 
     # Everything at once: first with the line, which is no reason to go anywhere.
     before = len(ask("GET", "/v1/route/history?limit=500")[1]["decisions"])
-    for target in targets.values():
+    for target in reversed(targets.values()):
         target.kill()
     time.sleep(4)
     assert route()[0] == "ai-first", route()

@@ -32,7 +32,7 @@ private_addresses: true
 emergency_numbers: ["144"]
 hours: {time_zone: Etc/UTC, week: {%s}}
 targets:
-  pbx: {role: pbx, probes: [{kind: sip-options, address: 127.0.0.1, port: %d, dwell_ms: 500}]}
+  pbx: {role: pbx, probes: [{kind: sip-options, address: 127.0.0.1, port: %d, silence_ms: 1500, dwell_ms: 500}]}
   internet: {role: uplink, quorum: 1, probes: [{kind: uplink, places: [{tcp: "127.0.0.1:%d"}], interval_ms: 100}]}
 routes:
   - {name: desk, state: NORMAL, provider: 3cx, needs: [pbx], contacts: ["sip:desk@127.0.0.1:%d"], records: true}

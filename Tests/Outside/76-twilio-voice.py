@@ -21,7 +21,8 @@ import yaml
 from twilio.request_validator import RequestValidator
 from twilio.twiml.voice_response import Dial, VoiceResponse
 
-from supervisor import ALWAYS, Listening, Target, free_port
+from ports import free_port
+from supervisor import ALWAYS, Listening, Target
 from vault_service import SCRATCH, say
 
 ACCOUNT, TOKEN, SHARED = "AC" + "0" * 32, "f" * 32, "s" * 40
@@ -63,7 +64,7 @@ targets:
     quorum: 2
     probes:
       - {{kind: http, url: "http://127.0.0.1:{pbx_port}", path: "/", interval_ms: 50, limit_ms: 1000,
-         silence_ms: 300, probes: 3, dwell_ms: 300, decisive: true}}
+         silence_ms: 900, probes: 3, dwell_ms: 300, decisive: true}}
       - {{kind: passive, silence_ms: 100, probes: 3, dwell_ms: 0}}
   internet: {{role: uplink, quorum: 1, probes: [{{kind: uplink, places: [{{tcp: "127.0.0.1:{other.port}"}}], interval_ms: 50}}]}}
 routes:

@@ -162,11 +162,12 @@ supervisor.start()
 try:
     supervisor.until("ai-first")
     board, decided, times = rescue(asterisk, "asterisk")
-    first = [call.dialled for call in board.order[:EMERGENCIES]]
-    assert first == ["emergency"] * EMERGENCIES, first
+    # Ten leave at once, so some of the others may arrive before the last of them.
+    first = [call for call in board.order[:2 * AT_ONCE] if call.dialled == "emergency"]
+    assert len(first) == EMERGENCIES, [call.dialled for call in board.order]
     say("%d calls of sipp behind Asterisk's interface: decided %.2f s after the AI engine died, the %d emergencies with people "
         "after %.2f s, the last of all after %.2f s; %d at once"
-        % (CALLS, decided, EMERGENCIES, max(c.moved_at for c in board.order[:EMERGENCIES]) - min(
+        % (CALLS, decided, EMERGENCIES, max(c.moved_at for c in first) - min(
             c.moved_at for c in board.order) + times[0], times[-1], board.most))
     board, decided, times = rescue(twilio, "twilio")
     # Requests under way, which is more than calls between two places.

@@ -26,7 +26,7 @@ owner: test
 private_addresses: true
 {ALWAYS}
 targets:
-  pbx: {{role: pbx, probes: [{{kind: http, url: "http://127.0.0.1:{pbx.port}", path: "/", interval_ms: 50, silence_ms: 300, probes: 3, dwell_ms: 200}}]}}
+  pbx: {{role: pbx, probes: [{{kind: http, url: "http://127.0.0.1:{pbx.port}", path: "/", interval_ms: 50, silence_ms: 900, probes: 3, dwell_ms: 200}}]}}
   internet: {{role: uplink, quorum: 1, probes: [{{kind: uplink, places: [{{tcp: "127.0.0.1:{uplink.port}"}}], interval_ms: 50}}]}}
 routes:
   - {{name: desk, state: NORMAL, provider: 3cx, needs: [pbx], contacts: ["sip:desk@pbx.example.org"], records: true}}

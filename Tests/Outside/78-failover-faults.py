@@ -34,7 +34,7 @@ stage, calls = Stage(SCRATCH), Calls(REDIRECT, pace=0.02, patience=2)
 try:
     with service:
         pass
-    supervisor.make(service.data, stage.policy())
+    supervisor.make(service.data, stage.policy(limit=900, silence=900, sip=900))
     supervisor.start()
     peers.until(lambda: peers.options(5058) is not None, 30, "the redirect server answers")
     calls.start()

@@ -150,10 +150,10 @@ def registrations():
         register(sip, "pbx", 60)
         sees("registration", settings, "alive")
         sees("registration", settings.replace("[pbx]", "[pbx, other]"), "not-serving")
-        register(sip, "other", 2)
+        register(sip, "other", 5)
         sees("registration", settings.replace("[pbx]", "[other]"), "alive")
         # It does not register again, and what it had runs out.
-        time.sleep(4)
+        time.sleep(8)
         sees("registration", settings.replace("[pbx]", "[other]"), "not-serving")
     sees("registration", settings, "unreachable")
 

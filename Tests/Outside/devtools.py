@@ -71,6 +71,14 @@ class DevTools:
                 assert "error" not in answer, answer
                 return answer["result"]
 
+    def open(self, url, wanted="true"):
+        """Goes to a page, and returns when all of it is there and `wanted` is so."""
+        self.call("Page.navigate", url=url)
+        deadline = time.monotonic() + 60
+        while not self.evaluate("document.readyState === 'complete' && " + wanted):
+            assert time.monotonic() < deadline, "the page is not there: " + url
+            time.sleep(0.02)
+
     def evaluate(self, expression):
         result = self.call("Runtime.evaluate", expression=expression, awaitPromise=True,
                            returnByValue=True)

@@ -13,6 +13,15 @@ def words_of(page):
     return " ".join(found[number] for number in range(1, 34))
 
 
+def strangers(root, threshold, vault):
+    """Shares of another ceremony for the same root; what it is called by is random, and in the first two words."""
+    from shamir_mnemonic import generate_mnemonics
+    while True:
+        shares = generate_mnemonics(1, [threshold], root)[0]
+        if shares[0].split()[:2] != vault.split()[:2]:
+            return shares
+
+
 def ceremony(service, pages, spoil=None, more=()):
     """Runs init with a ceremony and types every share back; returns its status and what it said."""
     os.makedirs(pages, exist_ok=True)

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 
+from ports import free_port
 from vault_service import CALLVAULT, SCRATCH
 
 CONFIGURATION = """
@@ -137,7 +138,8 @@ class Witness:
         for key in keys:
             self.command("add-log", "--dir", self.folder, key)
         self.process = None
-        self.listen = "127.0.0.1:0"
+        # The address stays when it is started again.
+        self.listen = "127.0.0.1:%d" % free_port()
 
     @staticmethod
     def command(*words, expect=0):
@@ -157,8 +159,6 @@ class Witness:
             self.url = ready.readline().strip()
         assert self.url.startswith("http://"), open(self.folder + ".log").read()
         self.port = int(self.url.rsplit(":", 1)[1])
-        # The address stays when it is started again.
-        self.listen = "127.0.0.1:%d" % self.port
         return self
 
     def stop(self, number=signal.SIGTERM):

@@ -20,18 +20,13 @@ import threading
 import time
 from contextlib import redirect_stdout
 
+from ports import free_port
 from vault_service import CALLVAULT, SCRATCH, Service
 
 REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
 DAYS = ", ".join('%s: ["00:00-24:00"]' % day for day in
                  ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"))
 ALWAYS = "hours: {time_zone: Etc/UTC, week: {%s}}" % DAYS
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def token(secret):
@@ -46,7 +41,7 @@ class Target:
 
     def __init__(self):
         self.status, self.server = 200, None
-        self.port = 0
+        self.port = free_port()
         self.start()
 
     def start(self):
@@ -74,7 +69,6 @@ class Target:
 
         self.connections = []
         self.server = Server(("127.0.0.1", self.port), Handler)
-        self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def kill(self):

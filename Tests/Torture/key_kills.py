@@ -48,6 +48,7 @@ SCRATCH = tempfile.mkdtemp(prefix="callvault-torture.", dir=MEMORY)
 
 # What `--kills` counts; starts, stores and purges come besides.
 COUNTED = ("rotating", "ratcheting", "backing", "restoring")
+KINDS = ("starting", *COUNTED)
 
 
 def ensure(condition, *what):
@@ -234,7 +235,9 @@ def main():
     worker, checker = Worker(folder, account), Checker(counts)
     try:
         counted = 0
-        while counted < options.kills or len(account.purged) <= options.kills // 16:
+        # Of a hundred one at least is of each kind, if not at once then with more of them.
+        while counted < options.kills or len(account.purged) <= options.kills // 16 or (
+                options.kills >= 100 and counted < 4 * options.kills and not all(moments[k] for k in KINDS)):
             # A start takes as long as it takes, and is a moment like others; then some of its work.
             deadline = time.monotonic() + dice.random() * (0.08 if worker.ready else 0.15)
             while time.monotonic() < deadline:
@@ -318,7 +321,7 @@ def main():
         for raw, record in survivors:
             ensure(thief.opens(record, uuid(raw)), "a survivor does not open", uuid(raw))
         ensure(found["old ones with old anchors"] > 0, "the search finds nothing it should find", found)
-        for doing in ("starting", "rotating", "ratcheting", "backing", "restoring"):
+        for doing in KINDS:
             ensure(moments[doing] > 0 or options.kills < 100, "no kill met", doing, moments)
     except BaseException:
         print("FAILED with --seed %s; files: %s" % (options.seed, SCRATCH))

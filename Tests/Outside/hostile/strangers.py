@@ -2,7 +2,6 @@
 import os
 import ssl
 import subprocess
-import time
 
 from hostile.requests import (CANARY, connects, head, is_canary, length, upload_head)
 from hostile.wire import RawClient, client_hello, context
@@ -111,22 +110,27 @@ def new_keys(victim):
     client = subprocess.Popen(
         ["openssl", "s_client", "-connect", "127.0.0.1:%d" % victim.port, "-servername",
          "localhost", "-tls1_3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL)
+        stderr=subprocess.PIPE)
     try:
-        for _ in range(20):
-            # A line of its own in one write: the command to update keys and ask for the peer's.
+        told = b""
+        for number in range(1, 21):
+            # A read of its own: the command to update keys and ask for the peer's.
             os.write(client.stdin.fileno(), b"K\n")
-            time.sleep(0.02)
+            while told.count(b"KEYUPDATE") < number:
+                piece = os.read(client.stderr.fileno(), 65_536)
+                assert piece, told[-500:]
+                told += piece
         os.write(client.stdin.fileno(), CANARY)
         output = b""
         while b'{"status":"live"}' not in output:
             piece = os.read(client.stdout.fileno(), 65_536)
             assert piece, output[-500:]
             output += piece
-        assert output.count(b"KEYUPDATE") == 20 or b"HTTP/1.1 200" in output
+        assert told.count(b"KEYUPDATE") == 20 and b"HTTP/1.1 200" in output
     finally:
         client.stdin.close()
         client.kill()
         client.wait()
         client.stdout.close()
+        client.stderr.close()
     victim.counts["key updates"] += 20

@@ -6,29 +6,19 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.dirname(HERE))
+from ports import free_port
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 
 
 def lacks(*programs):
     """The first program that is not installed, or None."""
     return next((name for name in programs if not shutil.which(name)), None)
-
-
-def free_port():
-    """A port that is free for both UDP and TCP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port = tcp.getsockname()[1]
-            try:
-                udp.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 class Program:
