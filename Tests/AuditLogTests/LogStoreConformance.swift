@@ -29,7 +29,7 @@ struct StoreUnderTest: Sendable, CustomStringConvertible {
     log = try await store.open(harness)
     #expect(try await log.journalSegments() == [0])
     #expect(try await log.journal(beginningAt: 0) == [1, 2, 3, 4])
-    try await log.cutJournal(beginningAt: 0, to: 3)
+    try await log.renewJournal(beginningAt: 0, with: [1, 2, 3])
     try await log.beginJournal(at: 3, with: head, reserving: 4096)
     try await log.append([5], from: 3, to: 4)
     log = try await store.open(harness)

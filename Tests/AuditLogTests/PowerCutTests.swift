@@ -65,4 +65,45 @@ import Testing
     }
     print(": the power went \(cuts) times in a log's life, seed \(seed)")
   }
+
+  /// A sync that fails leaves bytes that every later process reads and no disk has.
+  ///
+  /// The program ends and is started again; what it acknowledges from then on must not stand on them.
+  @Test(.timeLimit(.minutes(30)), arguments: [false, true])
+  func nothingIsBuiltOnWhatASyncFailedToWrite(publishing: Bool) async throws {
+    var sync = 0
+    while true {
+      sync += 1
+      var dice = Dice(seed: UInt64(sync))
+      let harness = try Harness { $0.journalSegmentLength = 2500 }
+      let disk = try PowerCut(below: harness.directory.path, atCall: nil, failingSync: sync)
+      var acknowledged: [Acknowledged] = []
+      do {
+        let log = try await harness.open(on: disk)
+        for round in 0..<4 {
+          acknowledged.append(Acknowledged(try await log.record(harness.draft())))
+          if round % 2 == 1 { try await log.publish() }
+        }
+      } catch is AuditError {
+        #expect(disk.syncs >= sync)
+      }
+      if disk.syncs < sync { break }
+      let again = try await harness.open(on: disk)
+      acknowledged.append(Acknowledged(try await again.record(harness.draft())))
+      if publishing { try await again.publish() }
+      acknowledged.append(Acknowledged(try await again.record(harness.draft())))
+      try disk.restore(&dice)
+      let log = try await harness.open()
+      try await log.publish()
+      let published = try PublishedLog(harness.layout.log, key: harness.key)
+      #expect(published.holds(acknowledged), "sync \(sync)")
+      for bytes in published.entries {
+        let entry = try Entry(parsing: bytes)
+        #expect(try await log.openings(of: entry).count == entry.commits.count, "sync \(sync)")
+      }
+      #expect(
+        try await OwnVerifier.findings(harness.layout.log, key: harness.key) == [], "sync \(sync)")
+    }
+    print(": \(sync - 1) syncs of a log's life failed, each before a power cut")
+  }
 }

@@ -29,10 +29,41 @@ public final class PowerCut: FileSystem {
     var synced: [UInt8] = []
     var current: [UInt8] = []
     var pending: [ByteChange] = []
+    /// What a failed sync left in memory, marked as written: no later sync writes it.
+    var forsaken: [Range<Int>] = []
+
+    /// What the disk has after a sync of all that is left to write.
+    var written: [UInt8] {
+      var bytes = current
+      for place in forsaken.joined() where place < bytes.count {
+        bytes[place] = place < synced.count ? synced[place] : 0
+      }
+      return bytes
+    }
+
+    mutating func sync() {
+      synced = written
+      pending = []
+    }
+
+    mutating func failToSync() {
+      for case .write(let offset, let new) in pending {
+        forsaken.append(offset..<(offset + new.count))
+      }
+      pending = []
+    }
+
+    /// What is cut off, and what is appended in its place, is the disk's affair again.
+    mutating func truncate(to length: Int) {
+      current = Array(current.prefix(length))
+      pending.append(.length(length))
+      forsaken = forsaken.map { $0.clamped(to: 0..<length) }
+    }
   }
 
   private struct State {
     var calls = 0
+    var syncs = 0
     var isOff = false
     var nodes: [Bytes] = []
     var names: [String: Node] = [:]
@@ -48,15 +79,19 @@ public final class PowerCut: FileSystem {
   private let real = LinuxFileSystem()
   private let root: String
   private let last: Int?
+  private let failing: Int?
   private let state: Lock<State>
 
   /// - Parameters:
   ///   - root: what is there now is on the disk; all calls are below it.
   ///   - call: the first call that finds no power, counted from 1; nil for never.
+  ///   - sync: the sync of a file's bytes, counted from 1, that fails as Linux lets it: reading gives the bytes,
+  ///     later syncs succeed, and the disk never gets them.
   /// - Throws: if `root` cannot be read.
-  public init(below root: String, atCall call: Int?) throws {
+  public init(below root: String, atCall call: Int?, failingSync sync: Int? = nil) throws {
     self.root = root
     last = call
+    failing = sync
     var state = State()
     state.syncedDirectories = [root]
     let found = FileManager.default.enumerator(atPath: root)?.allObjects as? [String] ?? []
@@ -76,6 +111,8 @@ public final class PowerCut: FileSystem {
 
   /// How many calls there were, those without power included.
   public var calls: Int { state.withLock { $0.calls } }
+  /// How many times a file's bytes were synced, or were to be.
+  public var syncs: Int { state.withLock { $0.syncs } }
   /// Whether the power went.
   public var isOff: Bool { state.withLock { $0.isOff } }
 
@@ -266,8 +303,7 @@ public final class PowerCut: FileSystem {
     try step("ftruncate") { state throws(SystemCallError) in
       try real.truncate(file, to: length)
       guard let node = state.files[file]?.node else { return }
-      state.nodes[node].current = Array(state.nodes[node].current.prefix(Int(length)))
-      state.nodes[node].pending.append(.length(Int(length)))
+      state.nodes[node].truncate(to: Int(length))
     }
   }
 
@@ -277,31 +313,34 @@ public final class PowerCut: FileSystem {
   }
 
   public func fsync(_ file: FileDescriptor) throws(SystemCallError) {
-    try step("fsync") { state throws(SystemCallError) in Self.sync(file, in: &state) }
+    try step("fsync") { state throws(SystemCallError) in try sync(file, in: &state) }
   }
 
   public func fdatasync(_ file: FileDescriptor) throws(SystemCallError) {
-    try step("fdatasync") { state throws(SystemCallError) in Self.sync(file, in: &state) }
+    try step("fdatasync") { state throws(SystemCallError) in try sync(file, in: &state) }
   }
 
   public func syncVolume(_ file: FileDescriptor) throws(SystemCallError) {
     try step("syncfs") { state throws(SystemCallError) in
       for node in state.nodes.indices {
-        state.nodes[node].synced = state.nodes[node].current
-        state.nodes[node].pending = []
+        state.nodes[node].sync()
       }
       for path in Array(state.pending.keys) { Self.syncNames(in: path, &state) }
     }
   }
 
-  private static func sync(_ file: FileDescriptor, in state: inout State) {
+  private func sync(_ file: FileDescriptor, in state: inout State) throws(SystemCallError) {
     guard let (node, path) = state.files[file] else { return }
-    if let node {
-      state.nodes[node].synced = state.nodes[node].current
-      state.nodes[node].pending = []
+    guard let node else {
+      Self.syncNames(in: path, &state)
       return
     }
-    syncNames(in: path, &state)
+    state.syncs += 1
+    if state.syncs == failing {
+      state.nodes[node].failToSync()
+      throw SystemCallError("fsync", EIO)
+    }
+    state.nodes[node].sync()
   }
 
   private static func syncNames(in path: String, _ state: inout State) {

@@ -238,13 +238,19 @@ final class MemoryRingStore: KeyRingStore {
 final class CountingInspector: AudioInspector {
   private let reads = Mutex<[[UInt8]]>([])
   let facts: AudioFacts
+  private let meanwhile: @Sendable () async -> Void
 
+  /// - Parameters:
+  ///   - facts: what it answers, unless it is cancelled.
+  ///   - meanwhile: what happens while it looks.
   init(
     _ facts: AudioFacts = AudioFacts(
       condition: .sound, format: "wav/pcm-s16", channels: 1, sampleRate: 8000,
-      durationMilliseconds: 1234)
+      durationMilliseconds: 1234),
+    meanwhile: @escaping @Sendable () async -> Void = {}
   ) {
     self.facts = facts
+    self.meanwhile = meanwhile
   }
 
   var seen: [[UInt8]] { reads.withLock { $0 } }
@@ -256,7 +262,9 @@ final class CountingInspector: AudioInspector {
     guard let head = try? await read(0, 16), let tail = try? await read(max(0, length - 16), 64)
     else { return AudioFacts(condition: .damaged) }
     reads.withLock { $0 += [head, tail] }
-    return facts
+    await meanwhile()
+    // As the probe does.
+    return Task.isCancelled ? AudioFacts(condition: .unexamined) : facts
   }
 }
 
@@ -292,8 +300,8 @@ final class FaultyLogStore: LogStore {
   func journal(beginningAt first: Int64) async throws -> [UInt8] {
     try await store.journal(beginningAt: first)
   }
-  func cutJournal(beginningAt first: Int64, to length: Int) async throws {
-    try await store.cutJournal(beginningAt: first, to: length)
+  func renewJournal(beginningAt first: Int64, with bytes: [UInt8]) async throws {
+    try await store.renewJournal(beginningAt: first, with: bytes)
   }
   func beginJournal(at first: Int64, with head: [UInt8], reserving length: Int) async throws {
     try await store.beginJournal(at: first, with: head, reserving: length)

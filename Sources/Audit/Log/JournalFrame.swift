@@ -49,11 +49,15 @@ public struct JournalFrame: Hashable, Sendable {
     offset = sum + 16
   }
 
-  /// How many of the first `bytes` are whole frames: what follows is a torn end.
-  public static func wholeLength(of bytes: [UInt8]) -> Int {
-    var offset = 0
-    while JournalFrame(in: bytes, at: &offset) != nil {}
-    return offset
+  /// The frames that `bytes` begin with, each as it is encoded: what follows them is a torn end.
+  public static func wholeFrames(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+    var frames: [ArraySlice<UInt8>] = []
+    var (start, end) = (0, 0)
+    while JournalFrame(in: bytes, at: &end) != nil {
+      frames.append(bytes[start..<end])
+      start = end
+    }
+    return frames
   }
 
   /// Whether the bytes from `offset` on, which are no whole frame, can be what a crash left of the

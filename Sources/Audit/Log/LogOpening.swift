@@ -60,13 +60,19 @@ extension AuditLog {
         origin: configuration.origin),
       last: recovery.sequencer.last)
     do {
+      // Last of all: where anything is damaged, nothing is changed.
+      if let newest = recovery.newestPiece {
+        // A tail is cut; and what a head covers may be in the kernel's memory alone: after a sync that
+        // failed it gives out pages that no later sync writes, and a killed program has not synced at all.
+        try await store.renewJournal(beginningAt: newest.first, with: newest.bytes)
+      }
       // A piece that a crash ended is never appended to.
       try await store.beginJournal(
         at: head.size, with: head.size > 0 ? head.frame : [], reserving: configuration.pieceLength)
     } catch let error as AuditError {
       throw error
     } catch {
-      throw AuditError(.unavailable, during: "beginning a piece of the journal", cause: error)
+      throw AuditError(.unavailable, during: "making the journal ready", cause: error)
     }
     let log = AuditLog(
       configuration, store: store, signer: signer, sealer: openings, ledger: subjects,

@@ -24,7 +24,9 @@ struct LogRecovery: Sendable {
   private(set) var epochs: [SignedNote] = []
   /// Begin of the oldest piece of the journal.
   private(set) var firstSegment: Int64 = 0
-  /// What followed the last signed head, and was cut away.
+  /// What of the newest piece a head covers; nil where there is no journal.
+  private(set) var newestPiece: CoveredPiece?
+  /// What follows the last signed head in it.
   private(set) var cut: CutTail?
   /// The signed note of the newest head, that of `size`.
   private(set) var newestNote: [UInt8]?
@@ -41,19 +43,23 @@ struct LogRecovery: Sendable {
     let entries: [Audit.Entry]
   }
 
+  /// A piece of the journal up to its last head.
+  struct CoveredPiece: Sendable {
+    /// The index it begins with.
+    let first: Int64
+    let bytes: [UInt8]
+  }
+
   var size: Int64 { sequencer.size }
 
-  /// Reads everything, cuts what follows the last signed head, and changes nothing else.
+  /// Reads everything, and changes nothing.
   ///
   /// - Parameters:
   ///   - store: what is read.
   ///   - key: the log's.
-  ///   - isCutting: false to leave even that as it is.
   /// - Throws: ``AuditError/Code/damaged``, ``AuditError/Code/notAuthentic``, or
   ///   ``AuditError/Code/unavailable`` when the store cannot be read.
-  init(
-    from store: any LogStore, key: VerifierKey, isCutting: Bool = true
-  ) async throws(AuditError) {
+  init(from store: any LogStore, key: VerifierKey) async throws(AuditError) {
     let published: PublishedEdge
     if let note = try await store.reading({ store in try await store.published("checkpoint") }) {
       let checkpoint = try Self.head(note, key: key)
@@ -83,7 +89,6 @@ struct LogRecovery: Sendable {
     firstSegment = first
     firstReplayed = first
     var replay = Replay(index: first, published: published, key: key)
-    var end = 0
     for (number, segment) in segments.enumerated() {
       guard segment == replay.index else {
         throw AuditError(.damaged, during: "joining two pieces of the journal")
@@ -101,11 +106,11 @@ struct LogRecovery: Sendable {
       for (frame, entry) in zip(frames, await Self.entries(in: frames)) {
         try replay.take(frame, entry)
       }
+      newestPiece = CoveredPiece(first: segment, bytes: Array(bytes[..<covered]))
       if covered == bytes.count { continue }
       guard number == segments.count - 1, covered > 0 || segment == 0,
         JournalFrame.isTornAppend(bytes, from: offset)
       else { throw AuditError(.damaged, during: "reading the journal") }
-      end = covered
       let tail = Array(bytes[covered...])
       cut = CutTail(
         digest: SHA256.hash(tail), length: tail.count, entries: replay.dropUncovered())
@@ -115,13 +120,6 @@ struct LogRecovery: Sendable {
     }
     // Only the last signature is checked: it covers the roots of all before it.
     if let note = replay.lastHead { _ = try Self.head(note, key: key) }
-    if isCutting, cut != nil, let segment = segments.last {
-      // Last of all: where anything is damaged, nothing is changed.
-      let end = end
-      try await store.reading { store in
-        try await store.cutJournal(beginningAt: segment, to: end)
-      }
-    }
     sequencer = Sequencer(edge: replay.edge, last: replay.last ?? published.last)
     unpublished = replay.unpublished
     replayed = replay.entries

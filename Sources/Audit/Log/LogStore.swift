@@ -14,8 +14,11 @@ public protocol LogStore: PublishedLogFiles {
   /// All bytes of the piece that begins at `first`.
   func journal(beginningAt first: Int64) async throws -> [UInt8]
 
-  /// Drops what follows the first `length` bytes of a piece, durably.
-  func cutJournal(beginningAt first: Int64, to length: Int) async throws
+  /// Replaces all bytes of a piece, durably and as a whole.
+  ///
+  /// - Throws: ``AuditError/Code/noSpace`` when there is no room for a second copy. Whatever is thrown,
+  ///   the piece has its old bytes or these.
+  func renewJournal(beginningAt first: Int64, with bytes: [UInt8]) async throws
 
   /// Begins a new piece, durably and as a whole, with room for `length` bytes in all; appends go to
   /// it from now on.

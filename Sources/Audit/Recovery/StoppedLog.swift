@@ -23,7 +23,7 @@ public struct StoppedLog: ReadableLog {
   ///   ``AuditError/Code/unavailable`` when the store cannot be read; ``AuditError/Code/notFound`` for a
   ///   log without entries.
   public init(_ store: any LogStore, key: VerifierKey) async throws(AuditError) {
-    let recovery = try await LogRecovery(from: store, key: key, isCutting: false)
+    let recovery = try await LogRecovery(from: store, key: key)
     guard recovery.size > 0,
       let head = Checkpoint(
         origin: key.name, size: recovery.size, root: recovery.sequencer.edge.root)

@@ -43,8 +43,8 @@ public final class FileLogStore: LogStore {
     try await journal.read(first)
   }
 
-  public func cutJournal(beginningAt first: Int64, to length: Int) async throws {
-    try await journal.cut(first, to: length)
+  public func renewJournal(beginningAt first: Int64, with bytes: [UInt8]) async throws {
+    try await journal.renew(first, with: bytes)
   }
 
   public func beginJournal(

@@ -28,9 +28,13 @@ actor JournalDirectory {
     try AtomicFile.read(journalPiece(first, in: path), limit: Self.segmentLimit, on: fileSystem)
   }
 
-  func cut(_ first: Int64, to length: Int) throws {
-    var torn = try AppendFile(journalPiece(first, in: path), on: fileSystem)
-    try torn.truncate(to: Int64(length))
+  func renew(_ first: Int64, with bytes: [UInt8]) throws {
+    do {
+      try AtomicFile.write(bytes, to: journalPiece(first, in: path), on: fileSystem)
+    } catch {
+      guard error.code == .noSpace else { throw error }
+      throw AuditError(.noSpace, during: "writing a piece of the journal anew", cause: error)
+    }
   }
 
   func begin(at first: Int64, with head: [UInt8], reserving length: Int) throws {

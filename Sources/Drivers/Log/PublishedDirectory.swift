@@ -19,8 +19,8 @@ public actor PublishedDirectory: PublishedLogFiles {
   private let fileSystem: any FileSystem
   /// Directories known to exist durably, so that each is made and synced once.
   private var made: Set<String> = []
-  /// Where the files that grow durably end, once that is known.
-  private var historyDurableEnd: FileEnd?
+  /// Where the files that grow ended when the last publication was whole, once that is known.
+  private var historyEnd: FileEnd?
   private var openingsEnd: FileEnd?
   /// The month's history that heads go to; nil until the first does.
   private var newestHistory: String?
@@ -50,7 +50,7 @@ public actor PublishedDirectory: PublishedLogFiles {
   // MARK: Writing
 
   func publish(_ publication: Publication) throws {
-    try publishOpenings(publication.openings)
+    let openings = try publishOpenings(publication.openings)
     var tiles: [AtomicFile.Replacement] = []
     for file in publication.full + publication.partial {
       let path = log + "/" + file.path
@@ -63,12 +63,16 @@ public actor PublishedDirectory: PublishedLogFiles {
       try AtomicFile.write(
         keyring, to: log + "/" + Keyring.path, mode: .publicFile, on: fileSystem)
     }
-    if let history = publication.history {
-      try appendToHistory(publication.checkpoint, at: history)
+    let history = try publication.history.map { month in
+      try appendToHistory(publication.checkpoint, at: month)
     }
     // Last: from here on a reader asks for the files above.
     try AtomicFile.write(
       publication.checkpoint, to: log + "/checkpoint", mode: .publicFile, on: fileSystem)
+    // Not before: what a publication that failed has appended is written over by the next, or a disk that
+    // takes these files and no tiles would fill up with them, a copy each second.
+    if let openings { openingsEnd = openings }
+    if let history { historyEnd = history }
   }
 
   /// The number as tile paths spell it.
@@ -87,81 +91,91 @@ public actor PublishedDirectory: PublishedLogFiles {
     made.insert(directory)
   }
 
-  /// Goes on with the file of the bundle that was not full, and makes those of the others together.
-  private func publishOpenings(_ parts: [(bundle: Int64, frames: [UInt8])]) throws {
+  /// Goes on with the file that the last publication went on with, and writes the others whole, together.
+  ///
+  /// - Returns: where the last of them ends now.
+  private func publishOpenings(_ parts: [(bundle: Int64, frames: [UInt8])]) throws -> FileEnd? {
     var files: [AtomicFile.Replacement] = []
+    var end: FileEnd?
     for (bundle, frames) in parts {
       let path = openings + "/" + (try bundleName(bundle))
       try makeDirectory(holding: path, below: openings, mode: .privateDirectory)
-      if try Directory.status(of: path, on: fileSystem) == nil {
-        files.append(AtomicFile.Replacement(path: path, bytes: frames))
+      if let known = openingsEnd, known.path == path {
+        end = FileEnd(path: path, length: try append(frames, to: path, from: known.length))
       } else {
-        try append(frames, to: path)
+        let bytes = try storedFrames(path, besides: frames) + frames
+        files.append(AtomicFile.Replacement(path: path, bytes: bytes))
+        end = FileEnd(path: path, length: Int64(bytes.count))
       }
     }
-    guard let last = files.last else { return }
-    try AtomicFile.write(files, mode: .privateFile, on: fileSystem)
-    openingsEnd = FileEnd(path: last.path, length: Int64(last.bytes.count))
+    if !files.isEmpty { try AtomicFile.write(files, mode: .privateFile, on: fileSystem) }
+    return end
   }
 
-  private func append(_ bytes: [UInt8], to path: String) throws {
-    var file = try AppendFile(path, mode: .privateFile, on: fileSystem)
-    // Bytes behind the durable end come from a crash or a failed sync. They are written again and
-    // not built upon: after a failed sync the kernel may hold pages that no disk has.
-    let end =
-      openingsEnd?.path == path ? openingsEnd?.length : try wholeFrames(path, count: file.length)
-    if let end, end < file.length { try file.truncate(to: end) }
-    openingsEnd = FileEnd(path: path, length: file.length)
+  /// Appends after the first `length` bytes; returns how many the file has then.
+  private func append(
+    _ bytes: [UInt8], to path: String, from length: Int64, mode: FileMode = .privateFile
+  ) throws -> Int64 {
+    var file = try AppendFile(path, mode: mode, on: fileSystem)
+    // What stands there comes from a publication that failed. It is not built upon: after a failed sync
+    // the kernel may hold pages that no disk has.
+    if length < file.length { try file.truncate(to: length) }
     try file.append(bytes)
     try file.sync()
-    openingsEnd = FileEnd(path: path, length: file.length)
+    return file.length
   }
 
-  /// How many bytes of an openings file are whole frames.
-  private func wholeFrames(_ path: String, count: Int64) throws -> Int64 {
-    guard count > 0 else { return 0 }
-    let bytes = try AtomicFile.read(path, limit: Self.fileLimit, on: fileSystem)
-    return Int64(JournalFrame.wholeLength(of: bytes))
+  /// The whole frames of an openings file but those that are published again: after a crash a
+  /// publication is repeated.
+  private func storedFrames(_ path: String, besides frames: [UInt8]) throws -> [UInt8] {
+    guard let file = try openIfPresent(path), file.length > 0 else { return [] }
+    guard file.length <= Int64(Self.fileLimit) else {
+      throw DurableError(.malformed, during: "reading a file of openings that is too long")
+    }
+    let bytes = try file.read(at: 0, count: Self.fileLimit)
+    let again = Set(JournalFrame.wholeFrames(of: frames))
+    return JournalFrame.wholeFrames(of: bytes).filter { !again.contains($0) }.flatMap(\.self)
   }
 
-  /// Appends `u16be length ‖ note`, unless it is the last record already.
-  private func appendToHistory(_ checkpoint: [UInt8], at name: String) throws {
+  /// Appends `u16be length ‖ note`; returns where the month ends now.
+  private func appendToHistory(_ checkpoint: [UInt8], at name: String) throws -> FileEnd {
     guard let count = UInt16(exactly: checkpoint.count) else {
       throw DurableError(.malformed, during: "appending to the history")
     }
     var path = log + "/" + name
     try makeDirectory(holding: path, below: log, mode: .publicDirectory)
-    if newestHistory == nil { try takeUpHistory(before: checkpoint) }
+    if newestHistory == nil { try takeUpHistory() }
     // A clock that was set back must not put heads among those of an earlier month.
     if let newest = newestHistory, newest > path { path = newest }
     newestHistory = path
-    let end = try historyEnd(at: path, before: checkpoint)
-    var file = try AppendFile(path, mode: .publicFile, on: fileSystem)
-    if end < file.length { try file.truncate(to: end) }
-    historyDurableEnd = FileEnd(path: path, length: file.length)
-    try file.append([UInt8(count >> 8), UInt8(count & 0xff)] + checkpoint)
-    try file.sync()
-    historyDurableEnd = FileEnd(path: path, length: file.length)
+    // In a month that was not the newest before stands nothing but what a publication that failed left.
+    let end = historyEnd.map { $0.path == path ? $0.length : 0 } ?? 0
+    let record = [UInt8(count >> 8), UInt8(count & 0xff)] + checkpoint
+    return FileEnd(
+      path: path, length: try append(record, to: path, from: end, mode: .publicFile))
   }
 
-  /// Finds the month written last, and cuts what a crash left at its end: this month's heads may go
-  /// to another file.
-  private func takeUpHistory(before checkpoint: [UInt8]) throws {
+  /// Finds the month written last, and cuts what a publication that did not end left in it: this month's
+  /// heads may go to another file.
+  private func takeUpHistory() throws {
     guard let newest = try historyMonths().last.map({ log + "/checkpoints/" + $0 }) else { return }
-    let end = try historyEnd(at: newest, before: checkpoint)
+    let end = try publishedEnd(ofHistory: newest)
     var file = try AppendFile(newest, mode: .publicFile, on: fileSystem)
     if end < file.length { try file.truncate(to: end) }
+    historyEnd = FileEnd(path: newest, length: end)
     newestHistory = newest
   }
 
-  /// Where the next record of a month's history goes: after the last whole one that is not
-  /// `checkpoint` itself, which a publication that failed may have left.
+  /// Where the record of the published head ends in a month's history.
   ///
+  /// Behind it stands at most one record, whole, torn by a power cut or in the kernel's memory alone. If
+  /// there is more, the file was changed by somebody: nothing is taken away from what a verifier will find.
   /// Walks the file, which may be hundreds of megabytes, once in the life of the process.
-  private func historyEnd(at path: String, before checkpoint: [UInt8]) throws -> Int64 {
-    if let known = historyDurableEnd, known.path == path { return known.length }
+  private func publishedEnd(ofHistory path: String) throws -> Int64 {
     guard let file = try openIfPresent(path) else { return 0 }
+    let head = try published("checkpoint")
     var end: Int64 = 0
+    var publishedEnd: Int64 = 0
     var piece: [UInt8] = []
     var pieceStart: Int64 = 0
     while end < file.length {
@@ -169,15 +183,28 @@ public actor PublishedDirectory: PublishedLogFiles {
         pieceStart = end
         piece = try file.read(at: pieceStart, count: 1 << 20)
       }
-      let offset = Int(end - pieceStart)
-      guard piece.count - offset >= 2 else { break }
-      let length = Int(piece[offset]) << 8 | Int(piece[offset + 1])
-      guard piece.count - offset - 2 >= length else { break }
-      let record = piece[(offset + 2)..<(offset + 2 + length)]
-      if end + Int64(2 + length) == file.length, record.elementsEqual(checkpoint) { break }
-      end += Int64(2 + length)
+      guard let record = Self.record(in: piece, at: Int(end - pieceStart)) else { break }
+      end += Int64(2 + record.count)
+      if let head, record.elementsEqual(head) { publishedEnd = end }
     }
-    return end
+    guard file.length - publishedEnd <= Self.longestRecord else { return file.length }
+    let rest = try file.read(at: publishedEnd, count: Int(file.length - publishedEnd))
+    var offset = 0
+    var heads = 0
+    while let record = Self.record(in: rest, at: offset) {
+      offset += 2 + record.count
+      if (try? SignedNote(parsing: Array(record))) != nil { heads += 1 }
+    }
+    return heads > 1 ? file.length : publishedEnd
+  }
+
+  /// The record that begins at `offset`; nil where none does, or not a whole one.
+  private static func record(in bytes: [UInt8], at offset: Int) -> ArraySlice<UInt8>? {
+    guard bytes.count - offset >= 2 else { return nil }
+    let length = Int(bytes[offset]) << 8 | Int(bytes[offset + 1])
+    // A note is never empty: zeros are what a power cut leaves of bytes that no disk took.
+    guard length > 0, bytes.count - offset - 2 >= length else { return nil }
+    return bytes[(offset + 2)..<(offset + 2 + length)]
   }
 
   private func openIfPresent(_ path: String) throws -> InputFile? {

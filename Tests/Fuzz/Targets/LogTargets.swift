@@ -125,7 +125,9 @@ extension FuzzTarget {
         JournalFrame.append(frame.kind, frame.body, to: &again)
         if frame.kind == .head { firstHeadEnd = firstHeadEnd ?? offset }
       }
-      guard again == Array(bytes[..<offset]), offset == JournalFrame.wholeLength(of: bytes) else {
+      guard again == Array(bytes[..<offset]),
+        again == JournalFrame.wholeFrames(of: bytes).flatMap(\.self)
+      else {
         return .broken("a frame with a second spelling")
       }
       if let firstHeadEnd, firstHeadEnd < bytes.count {
@@ -146,7 +148,7 @@ extension FuzzTarget {
         rest = rest.dropFirst(body.count)
         JournalFrame.append(kind, Array(body), to: &frames)
       }
-      guard JournalFrame.wholeLength(of: frames) == frames.count else {
+      guard JournalFrame.wholeFrames(of: frames).flatMap(\.self) == frames else {
         return .broken("a frame that is not read back")
       }
       guard let snapshot = Snapshot(parsing: frames) else { return .refused }
