@@ -118,7 +118,8 @@ let program: [Target] = [
 
 let testsOfMechanisms: [Target] = [
   .testTarget(
-    name: "HTTPTests", dependencies: ["HTTP", "HTTPClient", "Threading", "ChildProcess"],
+    name: "HTTPTests",
+    dependencies: ["HTTP", "HTTPClient", "Threading", "ChildProcess", "COpenSSL"],
     path: "Tests/HTTPTests"),
   .target(
     name: "FaultInjection", dependencies: ["Durable", "Threading"], path: "Tests/FaultInjection"),

@@ -40,6 +40,17 @@ import Testing
     }
   }
 
+  /// New keys cost us more than whoever sends them, and a session takes them all before it gives a byte.
+  @Test(arguments: [(100, true), (20_000, false)])
+  func newKeysInsteadOfARequestEndTheConnection(count: Int, isServed: Bool) async throws {
+    try await TestSite.serve { site in
+      let client = try KeyUpdateClient()
+      let answer = try await client.ask(port: site.securePort, afterNewKeys: count)
+      #expect(answer.contains("hello") == isServed)
+      #expect(try await handshake(site, []).output.contains("hello"))
+    }
+  }
+
   @Test func aHandshakeThatStallsIsEnded() async throws {
     var limits = ServerLimits()
     limits.headTime = .milliseconds(100)
