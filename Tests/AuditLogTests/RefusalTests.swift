@@ -16,13 +16,14 @@ import Testing
   }
 
   private func refusal(
-    from source: String, _ reason: Reason = .credentialUnknown, known: Bool = false
+    from source: String, _ reason: Reason = .credentialUnknown, known: Identifier? = nil
   ) -> Refusal {
     let nobody = Actor(id: .random(), kind: .unknown, method: .none, strength: 0)
     var draft = EntryDraft(.authRefused, .single, by: nobody)
     draft.outcome = .refused
     draft.reason = reason
-    return Refusal(draft, from: source, namesKnown: known)
+    draft.objects = [known].compactMap(\.self)
+    return Refusal(draft, from: source, known: known)
   }
 
   private func refused(_ log: AuditLog) async throws -> [Entry] {
@@ -51,6 +52,7 @@ import Testing
   @Test func everyRefusalIsAccountedForOnce() async throws {
     let harness = try harness()
     let log = try await harness.open()
+    let known = Identifier.random()
     let run = Task { await log.run() }
     await withTaskGroup(of: Void.self) { group in
       for caller in 0..<32 {
@@ -58,7 +60,8 @@ import Testing
           for _ in 0..<20 {
             do {
               try await log.recordRefusal(
-                refusal(from: "2001:db8:\(caller % 4)::\(caller)", known: caller == 0))
+                refusal(
+                  from: "2001:db8:\(caller % 4)::\(caller)", known: caller == 0 ? known : nil))
             } catch {
               Issue.record(error)
             }
@@ -71,8 +74,31 @@ import Testing
     let reopened = try await harness.open()
     let entries = try await refused(reopened)
     #expect(entries.reduce(0) { $0 + ($1.count ?? 1) } == 32 * 20)
-    // What names something known stays single.
-    #expect(entries.filter { $0.count == nil }.count == 4 * 10 + 20)
+    #expect(entries.filter { $0.count == nil }.count == 5 * 10)
+    let named = entries.filter { $0.objects == [known] }
+    #expect(named.reduce(0) { $0 + ($1.count ?? 1) } == 20)
+  }
+
+  /// Whoever was given a token once must not be able to fill the disk with it for ever after.
+  @Test func aFloodWithATokenThatWasRevokedIsCountedUnderItsName() async throws {
+    let harness = try harness()
+    let log = try await harness.open()
+    let token = Identifier.random()
+    for number in 0..<500 {
+      try await log.recordRefusal(
+        refusal(from: "203.0.\(number % 250).1", .credentialRevoked, known: token))
+    }
+    #expect(try await refused(log).count == 10)
+    let run = Task { await log.run() }
+    run.cancel()
+    await run.value
+    let reopened = try await harness.open()
+    let entries = try await refused(reopened)
+    #expect(entries.count == 11)
+    #expect(entries.allSatisfy { $0.objects == [token] })
+    let counted = try #require(entries.last)
+    #expect(counted.count == 490)
+    #expect(try await reopened.openings(of: counted)[.via] == Array("*".utf8))
   }
 
   @Test func aFloodFromEverywhereStaysBounded() async throws {

@@ -212,7 +212,7 @@ import Testing
         }
         #expect(error?.code == .unauthenticated)
       }
-      // It names a known credential, so it is never only counted.
+      // It names a known credential, and so do its counts if there are many.
       #expect(refused.map(\.reason) == [.credentialRevoked])
       #expect(refused.first?.objects == [token.facts.id])
     }

@@ -1,26 +1,27 @@
 import Cryptography
-import Encoding
+public import Encoding
 import Threading
 
-/// A refused caller whom nobody knows, as the log counts them.
+/// A refused caller, as the log counts them.
 public struct Refusal: Sendable {
   /// What is recorded if this refusal becomes an entry of its own: a single entry with the outcome
   /// ``OutcomeCode/refused`` and the rule as its reason.
   public var draft: EntryDraft
   /// The address the request came from, as text; it is committed to as ``CommitField/via``.
   public var source: String
-  /// Whether the request named an existing object or a known person: then it is never only counted.
-  public var namesKnown: Bool
+  /// The credential that was shown, if it exists and no longer holds: it is counted by itself, and whatever is
+  /// recorded names it.
+  public var known: Identifier?
 
-  public init(_ draft: EntryDraft, from source: String, namesKnown: Bool) {
+  public init(_ draft: EntryDraft, from source: String, known: Identifier? = nil) {
     self.draft = draft
     self.source = source
-    self.namesKnown = namesKnown
+    self.known = known
   }
 }
 
-/// Counts refusals by (source prefix, rule), so that a flood of them is a few entries and not a disk
-/// full of them.
+/// Counts refusals by rule and by source prefix or known credential, so that a flood of them is a few
+/// entries and not a disk full of them.
 ///
 /// A value; time is passed in. Specified in `Documentation/formats/audit-log.md`.
 struct RefusalAggregates: Sendable {
@@ -28,15 +29,27 @@ struct RefusalAggregates: Sendable {
   static let singles = 10
   /// Keys told apart in one window; the rest is counted together by rule.
   static let maximumKeys = 256
+  /// Counts that wait to be recorded, which for want of room may take long; the rest is counted together by rule.
+  static let maximumWaiting = 1024
+  /// What stands for several networks.
+  private static let anywhere = "*"
 
+  /// There are as many of known credentials as were ever given out.
   struct Key: Hashable {
-    let prefix: String
+    let origin: Origin
     let reason: Reason?
+
+    enum Origin: Hashable {
+      case network(String)
+      case credential(Identifier)
+    }
   }
 
   struct Aggregate {
     /// The first refusal counted.
     var draft: EntryDraft
+    /// Where they came from.
+    var prefix: String
     var count: Int64
     var first: Timestamp
     var last: Timestamp
@@ -67,30 +80,43 @@ struct RefusalAggregates: Sendable {
     }
     var draft = refusal.draft
     draft.commits[.via] = Array(refusal.source.utf8.prefix(Commitment.maximumValueLength))
-    if refusal.namesKnown { return draft }
-    var key = Key(prefix: SourcePrefix(refusal.source).text, reason: draft.reason)
-    if seen[key] == nil, seen.count >= Self.maximumKeys {
-      key = Key(prefix: "*", reason: draft.reason)
+    var prefix = SourcePrefix(refusal.source).text
+    var key = Key(
+      origin: refusal.known.map { .credential($0) } ?? .network(prefix), reason: draft.reason)
+    if refusal.known == nil, seen[key] == nil, seen.count >= Self.maximumKeys {
+      prefix = Self.anywhere
+      key = Key(origin: .network(prefix), reason: draft.reason)
       seen[key] = Self.singles
     }
     let number = seen[key, default: 0]
     seen[key] = number + 1
     if number < Self.singles { return draft }
-    if var aggregate = waiting[key] {
-      aggregate.count += 1
-      aggregate.last = max(time, aggregate.last)
-      waiting[key] = aggregate
-      return nil
-    }
-    // What one caller sent says nothing of the others.
-    draft.objects = []
+    // What one caller sent says nothing of the others, but for the credential that all of them showed.
+    draft.objects = refusal.known.map { [$0] } ?? []
     draft.parts = []
     draft.subjects = []
     draft.session = nil
     draft.request = nil
-    draft.commits = [.via: Array(key.prefix.utf8)]
-    waiting[key] = Aggregate(draft: draft, count: 1, first: time, last: time)
+    draft.commits = [:]
+    add(Aggregate(draft: draft, prefix: prefix, count: 1, first: time, last: time), to: key)
     return nil
+  }
+
+  private mutating func add(_ new: Aggregate, to wanted: Key) {
+    var (key, new) = (wanted, new)
+    if case .network = key.origin, waiting[key] == nil, waiting.count >= Self.maximumWaiting {
+      key = Key(origin: .network(Self.anywhere), reason: key.reason)
+      new.prefix = Self.anywhere
+    }
+    guard var aggregate = waiting[key] else {
+      waiting[key] = new
+      return
+    }
+    aggregate.count += new.count
+    aggregate.first = min(aggregate.first, new.first)
+    aggregate.last = max(aggregate.last, new.last)
+    if aggregate.prefix != new.prefix { aggregate.prefix = Self.anywhere }
+    waiting[key] = aggregate
   }
 
   /// Returns what was counted since the last call, as drafts.
@@ -99,6 +125,7 @@ struct RefusalAggregates: Sendable {
     return waiting.values.map { aggregate in
       var draft = aggregate.draft
       draft.id = .random()
+      draft.commits = [.via: Array(aggregate.prefix.utf8)]
       draft.count = aggregate.count
       draft.first = aggregate.first
       draft.last = aggregate.last
@@ -110,13 +137,10 @@ struct RefusalAggregates: Sendable {
   mutating func restore(_ draft: EntryDraft) {
     guard let count = draft.count, let first = draft.first, let last = draft.last else { return }
     let prefix = String(decoding: draft.commits[.via] ?? [], as: UTF8.self)
-    let key = Key(prefix: prefix, reason: draft.reason)
-    var aggregate =
-      waiting[key] ?? Aggregate(draft: draft, count: 0, first: first, last: last)
-    aggregate.count += count
-    aggregate.first = min(aggregate.first, first)
-    aggregate.last = max(aggregate.last, last)
-    waiting[key] = aggregate
+    let origin = draft.objects.first.map { Key.Origin.credential($0) } ?? .network(prefix)
+    add(
+      Aggregate(draft: draft, prefix: prefix, count: count, first: first, last: last),
+      to: Key(origin: origin, reason: draft.reason))
   }
 }
 
@@ -193,11 +217,11 @@ struct SourcePrefix: Hashable {
 }
 
 extension AuditLog {
-  /// Records a refused caller whom nobody knows: at once, or counted with others like it.
+  /// Records a refused caller: at once, or counted with others like it.
   ///
-  /// The first 10 from one network and for one reason within a window are entries of their own, and
-  /// so is every one that names something known. The others become entries that say how many there
-  /// were, durable within a second while ``run()`` runs.
+  /// The first 10 from one network, or with one known credential, and for one reason within a window are
+  /// entries of their own. The others become entries that say how many there were, durable within a second
+  /// while ``run()`` runs.
   ///
   /// - Throws: as ``record(_:)``.
   public func recordRefusal(_ refusal: Refusal) async throws(AuditError) {

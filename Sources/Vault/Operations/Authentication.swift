@@ -78,7 +78,7 @@ extension Vault {
     draft.policy = policy.hash
     if let row { draft.objects = [row.id] }
     do {
-      try await log.recordRefusal(Refusal(draft, from: address, namesKnown: row != nil))
+      try await log.recordRefusal(Refusal(draft, from: address, known: row?.id))
     } catch {
       counters.count(.logFailures)
       throw VaultError(

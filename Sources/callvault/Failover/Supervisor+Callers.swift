@@ -43,7 +43,7 @@ extension Supervisor {
       }
     begin { [recorder, operatorLog, draft] in
       do {
-        try await recorder.log.recordRefusal(Refusal(draft, from: address, namesKnown: false))
+        try await recorder.log.recordRefusal(Refusal(draft, from: address))
       } catch {
         operatorLog.write(
           .error, "refusal-not-recorded", ["cause": .string(OperatorLog.describe(error))])

@@ -78,7 +78,7 @@ actor SealedDesk: UnsealingDesk {
       draft.outcome = .refused
       draft.reason = error.reason
       try await record { [draft] (log) throws(AuditError) in
-        try await log.recordRefusal(Refusal(draft, from: address, namesKnown: false))
+        try await log.recordRefusal(Refusal(draft, from: address))
       }
       throw VaultError(
         .invalid, during: "taking a share",

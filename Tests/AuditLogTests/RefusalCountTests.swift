@@ -1,0 +1,34 @@
+import Cryptography
+import Encoding
+import Testing
+
+@testable import Audit
+
+@Suite struct RefusalCountTests {
+  /// A volume without room may last for days, and whoever floods us then goes on.
+  @Test func whatCannotBeRecordedIsBoundedAndStillCounted() {
+    var refusals = RefusalAggregates(window: .seconds(60))
+    let nobody = Actor(id: .random(), kind: .unknown, method: .none, strength: 0)
+    var draft = EntryDraft(.authRefused, .single, by: nobody)
+    draft.outcome = .refused
+    draft.reason = .credentialUnknown
+    var now = ContinuousClock.now
+    var singles: Int64 = 0
+    for minute in 0..<20 {
+      now += .seconds(61)
+      for network in 0..<250 {
+        for _ in 0..<12 {
+          let refusal = Refusal(draft, from: "10.\(minute).\(network).1")
+          let time = Timestamp(milliseconds: Int64(minute) * 60_000)
+          if refusals.take(refusal, at: time, now: now) != nil { singles += 1 }
+        }
+      }
+      let drafts = refusals.flush()
+      #expect(drafts.count <= RefusalAggregates.maximumWaiting + 1)
+      for draft in drafts { refusals.restore(draft) }
+    }
+    let counted = refusals.flush().reduce(0) { $0 + ($1.count ?? 0) }
+    #expect(singles == 20 * 250 * 10)
+    #expect(singles + counted == 20 * 250 * 12)
+  }
+}
