@@ -121,6 +121,10 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
         try connection.advance(.applied, to: position)
         return
       }
+      if row.kind == .unlinking || row.kind == .release {
+        try connection.end(row, at: position)
+        return
+      }
       let isNowLive =
         try connection.run(
           "UPDATE " + row.kind.table + " SET since = NULL WHERE id = ? AND since IS NOT NULL"
@@ -169,11 +173,7 @@ public final class SQLiteCatalog: Catalog, SubjectLedger {
     _ name: CatalogFact, to value: [UInt8], at position: LogPosition?
   ) async throws(VaultError) {
     try await write("storing a fact") { connection in
-      try connection.run(
-        """
-        INSERT INTO fact (name, value) VALUES (?, ?)
-        ON CONFLICT (name) DO UPDATE SET value = excluded.value
-        """, name.rawValue, value)
+      try connection.setFact(name, to: value)
       if let position { try connection.advance(.applied, to: position) }
     }
   }
@@ -260,10 +260,19 @@ extension Connection {
       """, name.rawValue, position.index, position.leafHash.bytes)
   }
 
+  func setFact(_ name: CatalogFact, to value: [UInt8]) throws {
+    try run(
+      """
+      INSERT INTO fact (name, value) VALUES (?, ?)
+      ON CONFLICT (name) DO UPDATE SET value = excluded.value
+      """, name.rawValue, value)
+  }
+
   /// Whether the row is there, pending or live.
   func contains(_ row: RowReference) throws -> Bool {
     // Of one that was carried out the old key's id is left.
     if row.kind == .excision { return try containsExcision(row.id) }
+    if row.kind == .unlinking || row.kind == .release { return try containsEnd(row) }
     return try first(
       "SELECT 1 FROM " + row.kind.table + " WHERE id = ?" + row.kind.restriction, row.id.bytes
     ) { (_) throws(DatabaseError) in true } ?? false
@@ -293,7 +302,9 @@ extension Connection {
           ciphertext_bytes = ciphertext_bytes + r.ciphertext_length
         FROM (SELECT plaintext_length, ciphertext_length FROM recording WHERE id = ?) AS r
         """, row.id.bytes)
-    case .consent, .patient, .link, .identity, .token, .purge, .hold, .plan, .excision: break
+    case .consent, .patient, .link, .identity, .token, .purge, .hold, .plan, .excision, .unlinking,
+      .release:
+      break
     }
   }
 }
@@ -313,6 +324,7 @@ extension RowKind {
     case .excision: "excision"
     case .hold: "legal_hold"
     case .plan: "purge_plan"
+    case .unlinking, .release: "ending"
     }
   }
 
@@ -322,6 +334,8 @@ extension RowKind {
     case .transcript: " AND kind = 'transcript'"
     case .note: " AND kind = 'note'"
     case .consent: " AND kind = 'consent'"
+    case .unlinking: " AND kind = 'unlinking'"
+    case .release: " AND kind = 'release'"
     default: ""
     }
   }

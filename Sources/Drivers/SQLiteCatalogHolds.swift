@@ -43,11 +43,8 @@ extension SQLiteCatalog {
   public func releaseHold(
     _ id: Identifier, at time: Timestamp, position: LogPosition
   ) async throws(VaultError) {
-    try await write("releasing a hold") { connection in
-      try connection.run(
-        "UPDATE legal_hold SET released = ? WHERE id = ? AND released IS NULL",
-        time.milliseconds, id.bytes)
-      try connection.advance(.applied, to: position)
+    try await write("releasing a hold") {
+      try $0.releaseHold(id, at: time, position: position)
     }
   }
 

@@ -59,16 +59,7 @@ extension SQLiteCatalog {
   }
 
   public func endLink(_ link: Identifier, at position: LogPosition) async throws(VaultError) {
-    try await write("taking back a link") { connection in
-      try connection.run(
-        """
-        INSERT INTO ended_link (id, patient, call, created, log_index)
-        SELECT id, patient, call, created, ? FROM patient_link WHERE id = ? AND since IS NULL
-        """, position.index, link.bytes)
-      try connection.run(
-        "DELETE FROM patient_link WHERE id = ? AND since IS NULL", link.bytes)
-      try connection.advance(.applied, to: position)
-    }
+    try await write("taking back a link") { try $0.endLink(link, at: position) }
   }
 
   public func endedLinks(of patient: Identifier) async throws(VaultError) -> [Identifier] {

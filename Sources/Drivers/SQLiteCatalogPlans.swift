@@ -99,18 +99,12 @@ extension SQLiteCatalog {
   }
 
   public func update(_ plan: PlanRow) async throws(VaultError) {
-    try await write("storing how far a plan is") { connection in
-      let changed = try connection.run(
-        "UPDATE purge_plan SET stage = ?, grace_since = ?, document = ? WHERE id = ? "
-          + "AND since IS NULL", plan.stage.rawValue, plan.graceSince?.milliseconds,
-        plan.document, plan.id.bytes)
-      guard changed == 1 else {
-        throw VaultError(.notFound, during: "storing how far a plan is")
-      }
-    }
+    try await write("storing how far a plan is") { try $0.update(plan) }
   }
 
-  public func keep(_ approval: ApprovalRow, position: LogPosition) async throws(VaultError) {
+  public func keep(
+    _ approval: ApprovalRow, bringing effect: ApprovalEffect?, position: LogPosition
+  ) async throws(VaultError) {
     try await write("storing an approval") { connection in
       try connection.run(
         """
@@ -118,6 +112,12 @@ extension SQLiteCatalog {
         ON CONFLICT (subject, person) DO UPDATE
         SET bytes = excluded.bytes, log_index = excluded.log_index
         """, approval.subject.bytes, approval.person.bytes, approval.bytes, approval.logIndex)
+      switch effect {
+      case .plan(let plan): try connection.update(plan)
+      case .policy(let hash): try connection.setFact(.approvedSchedule, to: hash.bytes)
+      case .release(let hold): try connection.end(RowReference(.release, hold), at: position)
+      case nil: break
+      }
       try connection.advance(.applied, to: position)
     }
   }
@@ -133,6 +133,17 @@ extension SQLiteCatalog {
           logIndex: try row.size(3))
       }
     }
+  }
+}
+
+extension Connection {
+  /// Replaces stage, grace and document of a live plan.
+  fileprivate func update(_ plan: PlanRow) throws {
+    let changed = try run(
+      "UPDATE purge_plan SET stage = ?, grace_since = ?, document = ? WHERE id = ? "
+        + "AND since IS NULL", plan.stage.rawValue, plan.graceSince?.milliseconds, plan.document,
+      plan.id.bytes)
+    guard changed == 1 else { throw VaultError(.notFound, during: "storing how far a plan is") }
   }
 }
 

@@ -225,6 +225,8 @@ extension Connection {
       INSERT INTO purged_link (id, patient) SELECT id, patient FROM patient_link WHERE call = ?1
       UNION SELECT id, patient FROM ended_link WHERE call = ?1
       """, call.bytes)
+    try run(
+      "DELETE FROM ending WHERE id IN (SELECT id FROM patient_link WHERE call = ?)", call.bytes)
     for table: SQL in ["patient_link", "ended_link", "call_token", "incident", "call_facts"] {
       try run("DELETE FROM " + table + " WHERE call = ?", call.bytes)
     }
@@ -233,12 +235,18 @@ extension Connection {
       "DELETE FROM recording WHERE call = ? RETURNING since, plaintext_length, ciphertext_length",
       call.bytes
     ) { (row) throws(DatabaseError) in
-      (isLive: row.isNull(0), plaintext: try row.integer(1), ciphertext: try row.integer(2))
+      (isLive: row.isNull(0), plaintext: try row.size(1), ciphertext: try row.size(2))
     }
     for recording in recordings where recording.isLive {
       gone.recordings += 1
-      gone.plaintextBytes += recording.plaintext
-      gone.ciphertextBytes += recording.ciphertext
+      // A catalog that somebody changed may hold more bytes than can be counted.
+      let plaintext = gone.plaintextBytes.addingReportingOverflow(recording.plaintext)
+      let ciphertext = gone.ciphertextBytes.addingReportingOverflow(recording.ciphertext)
+      guard !plaintext.overflow, !ciphertext.overflow else {
+        throw DatabaseError(.damaged, during: "counting the bytes of a call")
+      }
+      gone.plaintextBytes = plaintext.partialValue
+      gone.ciphertextBytes = ciphertext.partialValue
     }
     let texts = try rows("DELETE FROM text WHERE call = ? RETURNING since, kind", call.bytes) {
       (row) throws(DatabaseError) in (isLive: row.isNull(0), kind: try row.text(1))

@@ -55,11 +55,7 @@ extension SQLiteCatalog {
           "UPDATE token SET revoked = ? WHERE revoked IS NULL", time.milliseconds)
         try connection.run("DELETE FROM playback_grant")
       }
-      try connection.run(
-        """
-        INSERT INTO fact (name, value) VALUES (?, ?)
-        ON CONFLICT (name) DO UPDATE SET value = excluded.value
-        """, CatalogFact.earlierLogs.rawValue, text)
+      try connection.setFact(.earlierLogs, to: text)
     }
   }
 }

@@ -11,7 +11,7 @@ enum SQLiteCatalogSchema {
   /// Each step makes the version after its place.
   static let steps: [SQL] = [
     version1, version2, endedLinks, earlierLogs, keyEpochs, retention, sealingLibraries, quarantine,
-    judgedPurges, openPlans, orderedCounts, countsInBlocks,
+    judgedPurges, openPlans, orderedCounts, countsInBlocks, endings,
   ]
 
   private static let version1: SQL = """
@@ -446,6 +446,16 @@ enum SQLiteCatalogSchema {
       SELECT block, digits || substr(hex(zeroblob(128 * width)), 1 + length(digits))
       FROM joined WHERE place % 256 = 0 OR place = (SELECT max(place) FROM subject_place);
     DROP TABLE single_count;
+    """
+
+  /// What is about to end, before its entry: a start finds the entry wherever `applied` is.
+  private static let endings: SQL = """
+    CREATE TABLE ending (
+      id BLOB NOT NULL PRIMARY KEY,
+      kind TEXT NOT NULL CHECK (kind IN ('unlinking', 'release')),
+      since INTEGER NOT NULL,
+      asked INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
     """
 
   /// Brings a file to the present version in one transaction.

@@ -38,6 +38,82 @@ extension CatalogConformance {
         try await catalog.dropPending(RowReference(.hold, hold.id))
         #expect(try await catalog.standingHolds().isEmpty)
       },
+      ConformanceCase("a hold that is to be released keeps until its entry is durable") { open in
+        let catalog = try await open()
+        let hold = HoldRow(
+          id: .random(), placed: Timestamp(milliseconds: 1), placedBy: .random(), sealed: [1])
+        try await catalog.insert(hold, since: 3)
+        let asked = Timestamp(milliseconds: 1_795_000_100_000)
+        await refused(.notFound) {
+          try await catalog.insertRelease(of: hold.id, at: asked, since: 3)
+        }
+        try await catalog.confirm(RowReference(.hold, hold.id), at: Sample.position(3))
+        let release = RowReference(.release, hold.id)
+        await refused(.notFound) { try await catalog.confirm(release, at: Sample.position(4)) }
+        for since: Int64 in 4...5 {
+          try await catalog.insertRelease(of: hold.id, at: asked, since: since)
+          await refused(.conflict) {
+            try await catalog.insertRelease(of: hold.id, at: asked, since: since)
+          }
+          #expect(
+            try await catalog.pendingRows(limit: 10)
+              == [PendingRow(row: release, since: since, blob: nil)])
+          #expect(try await catalog.standingHolds() == [hold])
+          #expect(try await catalog.contains(release))
+          if since == 4 { try await catalog.dropPending(release) }
+        }
+        try await catalog.confirm(release, at: Sample.position(5))
+        try await catalog.confirm(release, at: Sample.position(5))
+        let again = try await open()
+        #expect(try await again.hold(hold.id)?.released == asked)
+        #expect(try await again.standingHolds().isEmpty)
+        #expect(try await again.pendingRows(limit: 10).isEmpty)
+        #expect(try await again.contains(release))
+        #expect(try await again.appliedPosition() == Sample.position(5))
+        await refused(.notFound) {
+          try await again.insertRelease(of: hold.id, at: asked, since: 6)
+        }
+      },
+      ConformanceCase("an approval is kept with what it brings about, or not at all") { open in
+        let catalog = try await open()
+        let hold = HoldRow(
+          id: .random(), placed: Timestamp(milliseconds: 1), placedBy: .random(), sealed: [1])
+        try await catalog.insert(hold, since: 1)
+        try await catalog.confirm(RowReference(.hold, hold.id), at: Sample.position(1))
+        var plan = PlanRow(
+          id: .random(), hash: SHA256.hash([1]), made: Timestamp(milliseconds: 5),
+          madeBy: .random(), calls: 2, recordings: 3, bytes: 4)
+        plan.stage = .approved
+        let subject = SHA256.hash([7])
+        let approval = ApprovalRow(
+          subject: subject, person: .random(), bytes: [1], logIndex: 4)
+        for effect: ApprovalEffect in [.plan(plan), .release(hold.id)] {
+          await refused(.notFound) {
+            try await catalog.keep(approval, bringing: effect, position: Sample.position(4))
+          }
+        }
+        #expect(try await catalog.approvals(of: subject).isEmpty)
+        #expect(try await catalog.appliedPosition() == Sample.position(1))
+        plan.stage = .planned
+        try await catalog.insert(plan, since: 2)
+        try await catalog.confirm(RowReference(.plan, plan.id), at: Sample.position(2))
+        plan.logIndex = 2
+        plan.stage = .approved
+        let time = Timestamp(milliseconds: 9)
+        try await catalog.insertRelease(of: hold.id, at: time, since: 3)
+        for (index, effect) in [
+          (4, .plan(plan)), (5, .release(hold.id)), (6, .policy(subject)),
+        ] as [(Int64, ApprovalEffect)] {
+          try await catalog.keep(approval, bringing: effect, position: Sample.position(index))
+          #expect(try await catalog.appliedPosition() == Sample.position(index))
+        }
+        let again = try await open()
+        #expect(try await again.approvals(of: subject) == [approval])
+        #expect(try await again.plan(plan.hash) == plan)
+        #expect(try await again.hold(hold.id)?.released == time)
+        #expect(try await again.fact(.approvedSchedule) == subject.bytes)
+        #expect(try await again.pendingRows(limit: 10).isEmpty)
+      },
       ConformanceCase("a plan is found by its hash and goes on by stages") { open in
         let catalog = try await open()
         var plan = PlanRow(
@@ -64,10 +140,10 @@ extension CatalogConformance {
           try await catalog.keep(
             ApprovalRow(
               subject: subject, person: person, bytes: [UInt8(index)], logIndex: index),
-            position: Sample.position(index))
+            bringing: nil, position: Sample.position(index))
         }
         let other = ApprovalRow(subject: subject, person: .random(), bytes: [9], logIndex: 2)
-        try await catalog.keep(other, position: Sample.position(6))
+        try await catalog.keep(other, bringing: nil, position: Sample.position(6))
         let kept = try await open().approvals(of: subject)
         #expect(kept.map(\.bytes) == [[9], [5]])
         #expect(try await catalog.approvals(of: SHA256.hash([2])).isEmpty)

@@ -123,6 +123,11 @@ final class Forgetting: Sendable {
     try await Forgetting(after: practice.restarted(retention: schedule), clock, times)
   }
 
+  /// A copy of the folder, opened like it.
+  func reopened(_ folder: URL) async throws -> Forgetting {
+    try await Forgetting(after: practice.reopened(folder, practice.home), clock, times)
+  }
+
   var vault: Vault { practice.vault }
 
   /// Outside time is our clock's from now on, or that of a machine that nobody moved.

@@ -36,6 +36,8 @@ import Testing
     let withheld = try await forgetting.call(from: "anonymous", callExtension: "207")
     let young = try await forgetting.call(yearsAgo: 1, from: "+13135550198")
     let all = [theirs, unidentified, other, withheld, young]
+    let twoYearsAgo = try #require(
+      CivilDate(forgetting.vault.now, minutesEast: 0)?.adding(days: -730))
     let scopes: [((inout HoldScope) -> Void, [RecordingReceipt])] = [
       ({ $0.calls = [other.call] }, [other]),
       // Who withheld the number may have been the patient.
@@ -43,7 +45,7 @@ import Testing
       ({ $0.numbers = ["313-555-0199"] }, [other, withheld]),
       ({ $0.extensions = ["204", "205"] }, [theirs, unidentified]),
       ({ $0.sources = ["elsewhere"] }, []),
-      ({ $0.from = CivilDate("2020-01-01") }, []),
+      ({ $0.from = twoYearsAgo }, []),
       (
         {
           $0.sources = ["3cx"]; $0.extensions = ["206"]
@@ -121,6 +123,78 @@ import Testing
         $0.action == .holdSet && $0.outcome == .success
       }
       #expect(keeps == says)
+    }
+  }
+
+  /// A hold that one of two people asked to be released, and the second of them.
+  private func askedRelease(
+    of call: RecordingReceipt, in forgetting: Forgetting
+  ) async throws -> (hold: Identifier, second: Caller) {
+    let manager = try await forgetting.manager()
+    let placed = try await forgetting.vault.setHold(hold { $0.calls = [call.call] }, as: manager)
+    _ = try await forgetting.vault.releaseHold(placed.id, reason: "over", as: manager)
+    return (placed.id, try await forgetting.officer())
+  }
+
+  /// The log fails at the append of a release, or after it: the hold keeps exactly if no entry says otherwise.
+  @Test(arguments: 0...1) func aReleaseIsWhollyThereOrNot(appends: Int) async throws {
+    let forgetting = try await Forgetting()
+    let call = try await forgetting.call()
+    let (hold, officer) = try await askedRelease(of: call, in: forgetting)
+    forgetting.practice.store.fail(after: appends)
+    let released = try? await forgetting.vault.releaseHold(hold, reason: "over", as: officer)
+    #expect((released != nil) == (appends == 1))
+    let after = try await forgetting.restarted()
+    // Whichever goes first takes the folder along.
+    defer { withExtendedLifetime(forgetting) {} }
+    let says = try await after.practice.entries().contains {
+      $0.action == .holdReleased && $0.outcome == .success
+    }
+    #expect(says == (released != nil))
+    let keeps = try await after.vault.holds.heldCall(among: [call.call]) != nil
+    #expect(keeps != says)
+    #expect(try await after.practice.catalog.pendingRows(limit: 10).isEmpty)
+  }
+
+  /// The catalog stops before each of its commits of a release, of which the last is overtaken by another
+  /// operation's: the hold is released, as the log says.
+  @Test func aReleaseThatWasOvertakenIsCarriedOut() async throws {
+    let forgetting = try await Forgetting()
+    let practice = forgetting.practice
+    let call = try await forgetting.call()
+    let (hold, officer) = try await askedRelease(of: call, in: forgetting)
+    let before = try practice.catalogCommits().count
+    let said = try await forgetting.vault.releaseHold(hold, reason: "over", as: officer)
+    let commits = try practice.catalogCommits()
+    #expect(commits.count == before + 2)
+    for number in (before - 1)..<commits.count {
+      let isOvertaken = number == commits.count - 2
+      let folder = try await practice.stopped(
+        after: commits[number], overtakenBy: isOvertaken ? said.logIndex : nil)
+      let again = try await practice.reopened(folder, practice.home)
+      #expect(
+        try await again.vault.holds.heldCall(among: [call.call]) == nil, "commit \(number)")
+      #expect(try await again.catalog.hold(hold)?.released != nil)
+      #expect(try await again.catalog.pendingRows(limit: 10).isEmpty)
+    }
+  }
+
+  /// The catalog has no room for what the log has taken: it is carried on before the next row comes.
+  @Test func aReleaseThatTheCatalogCouldNotTakeIsCarriedOn() async throws {
+    let forgetting = try await Forgetting()
+    let call = try await forgetting.call()
+    let (hold, officer) = try await askedRelease(of: call, in: forgetting)
+    try await forgetting.practice.refusing("released", of: "legal_hold") {
+      await refuses(.unavailable) {
+        _ = try await forgetting.vault.releaseHold(hold, reason: "over", as: officer)
+      }
+      let held = try await forgetting.vault.holds.heldCall(among: [call.call])
+      #expect(held != nil)
+    }
+    try await purge(forgetting, call)
+    #expect(try await forgetting.practice.catalog.hold(hold)?.released != nil)
+    await refuses(.conflict) {
+      _ = try await forgetting.vault.releaseHold(hold, reason: "over", as: officer)
     }
   }
 

@@ -1,5 +1,6 @@
 import Audit
 import Cryptography
+import Database
 import Drivers
 import Encoding
 import Testing
@@ -217,6 +218,61 @@ import Testing
       #expect(numbers == Array(1...Int64(numbers.count)))
       #expect(proof.subjects.first?.entries.count == numbers.count)
     }
+  }
+
+  /// The catalog stops before each of its commits of an unlinking, of which the last is overtaken by another
+  /// operation's: the link has ended, as the log says.
+  @Test func anUnlinkingThatWasOvertakenIsCarriedOut() async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording([1])
+    let clinician = try await practice.caller(.clinician)
+    let patient = try await practice.vault.createPatient(reference: "MRN-1", as: clinician)
+    let link = try await practice.vault.link(receipt.call, to: patient.id, as: clinician)
+    let before = try practice.catalogCommits().count
+    let ended = try await practice.vault.unlink(receipt.call, from: patient.id, as: clinician)
+    let commits = try practice.catalogCommits()
+    #expect(commits.count == before + 2)
+    for number in (before - 1)..<commits.count {
+      let isOvertaken = number == commits.count - 2
+      let folder = try await practice.stopped(
+        after: commits[number], overtakenBy: isOvertaken ? ended.logIndex : nil)
+      let again = try await practice.reopened(folder, practice.home)
+      let call = try #require(await again.catalog.call(receipt.call))
+      #expect(call.patient == nil, "commit \(number)")
+      #expect(try await again.catalog.endedLinks(of: patient.id) == [link.id])
+      #expect(try await again.catalog.pendingRows(limit: 10).isEmpty)
+      let reader = try await again.caller(.clinician)
+      let entries = try await again.entriesOf {
+        let bytes = try await again.read(receipt.recording, as: reader)
+        #expect(bytes == [1])
+      }
+      #expect(entries.allSatisfy { !$0.objects.contains(link.id) })
+      try await again.catalog.checkIntegrity()
+    }
+  }
+
+  /// The catalog has no room for what the log has taken: it is carried on before the next row comes.
+  @Test func anUnlinkingThatTheCatalogCouldNotTakeIsCarriedOn() async throws {
+    let practice = try await Practice.new()
+    let receipt = try await practice.recording([1])
+    let clinician = try await practice.caller(.clinician)
+    let patient = try await practice.vault.createPatient(reference: "MRN-1", as: clinician)
+    let other = try await practice.vault.createPatient(reference: "MRN-2", as: clinician)
+    let link = try await practice.vault.link(receipt.call, to: patient.id, as: clinician)
+    try await practice.refusing("log_index", of: "ended_link") {
+      let error = await #expect(throws: VaultError.self) {
+        try await practice.vault.unlink(receipt.call, from: patient.id, as: clinician)
+      }
+      #expect(error?.code == .unavailable)
+      let held = try await practice.catalog.call(receipt.call)
+      #expect(held?.patient?.alias == link.id)
+    }
+    let says = try await practice.entries().filter { $0.action == .subjectUnlinked }
+    #expect(says.map(\.outcome) == [.success])
+    _ = try await practice.vault.link(receipt.call, to: other.id, as: clinician)
+    #expect(try await practice.catalog.call(receipt.call)?.patient?.id == other.id)
+    #expect(try await practice.catalog.endedLinks(of: patient.id) == [link.id])
+    #expect(try await practice.catalog.pendingRows(limit: 10).isEmpty)
   }
 
   /// A page of a search names each patient once, and never more than an entry can hold.

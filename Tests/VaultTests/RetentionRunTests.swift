@@ -1,5 +1,6 @@
 import Audit
 import Cryptography
+import Database
 import Drivers
 import Encoding
 import FaultInjection
@@ -353,6 +354,62 @@ import Threading
       for call in calls { #expect(try await !after.isThere(call)) }
       try await consistent(after, calls)
     }
+  }
+
+  /// The catalog stops before each of its commits of a second approval: whatever it kept, the plan goes on.
+  @Test func aSecondApprovalIsKeptWithWhatItBrings() async throws {
+    let forgetting = try await Forgetting()
+    let practice = forgetting.practice
+    forgetting.anchors()
+    try await forgetting.call()
+    let plan = try await forgetting.vault.planPurge(as: forgetting.manager())
+    _ = try await forgetting.vault.approveRetention(plan.row.hash, as: forgetting.manager())
+    let officer = try await forgetting.officer()
+    let before = try practice.catalogCommits().count
+    _ = try await forgetting.vault.approveRetention(plan.row.hash, as: officer)
+    let commits = try practice.catalogCommits()
+    // The approval with its stage, and the grace.
+    #expect(commits.count == before + 2)
+    for (commit, kept) in zip(
+      commits[(before - 1)...], [PurgeProcedure.Stage.planned, .approved, .inGrace])
+    {
+      let after = try await forgetting.reopened(practice.stopped(after: commit))
+      #expect(try await after.stage(plan) == kept)
+      if kept == .planned {
+        _ = try await after.vault.approveRetention(plan.row.hash, as: after.officer())
+      }
+      try await after.vault.keepRetention()
+      #expect(try await after.stage(plan) == .inGrace)
+    }
+  }
+
+  /// Nothing lies between the second approval of a policy and its force.
+  @Test func aPolicyIsInForceWithItsSecondApproval() async throws {
+    let forgetting = try await Forgetting()
+    let hash = forgetting.vault.retention.hash
+    _ = try await forgetting.vault.approveRetention(hash, as: forgetting.manager())
+    let officer = try await forgetting.officer()
+    let before = try forgetting.practice.catalogCommits().count
+    _ = try await forgetting.vault.approveRetention(hash, as: officer)
+    #expect(try forgetting.practice.catalogCommits().count == before + 1)
+    #expect(try await forgetting.vault.policyStanding().allowsPurge)
+  }
+
+  /// A plan that an earlier version left without the stage that its two approvals brought.
+  @Test func aPlanThatTwoApprovedIsNotStuck() async throws {
+    let forgetting = try await Forgetting()
+    try await forgetting.call()
+    let plan = try await forgetting.approvedPlan()
+    #expect(try await forgetting.stage(plan) == .approved)
+    try Connection(forgetting.practice.folder.path + "/catalog.sqlite", for: .writing).execute(
+      "UPDATE purge_plan SET stage = 'planned'")
+    let manager = try await forgetting.manager()
+    await refuses(.conflict) {
+      _ = try await forgetting.vault.approveRetention(plan.row.hash, as: manager)
+    }
+    forgetting.anchors()
+    try await forgetting.vault.keepRetention()
+    #expect(try await forgetting.stage(plan) == .inGrace)
   }
 
   /// The disk of objects fails while calls go: nobody reads them any more, and a later sweep unlinks.

@@ -88,15 +88,14 @@ extension Vault {
       let position = try await self.record(draft).position
       let subject =
         plan.row.stage == .planned ? hash : Self.daySubject(of: hash)
+      var row = plan.row
+      row.stage = stage
+      // In one transaction: a plan is never `planned` that two have approved.
       try await self.catalog.keep(
         ApprovalRow(
           subject: subject, person: approval.person, bytes: approval.encoded,
-          logIndex: position.index), position: position)
-      var row = plan.row
-      if stage != row.stage {
-        row.stage = stage
-        try await self.catalog.update(row)
-      }
+          logIndex: position.index),
+        bringing: stage == plan.row.stage ? nil : .plan(row), position: position)
       if stage == .approved { row = try await self.startGrace(of: hash) ?? row }
       return ApprovedNow(
         stage: row.stage, graceEnd: self.graceEnd(of: row), logIndex: position.index)
@@ -137,10 +136,7 @@ extension Vault {
     try await catalog.keep(
       ApprovalRow(
         subject: hash, person: approval.person, bytes: approval.encoded, logIndex: position.index),
-      position: position)
-    if isSecond {
-      try await catalog.setFact(.approvedSchedule, to: hash.bytes, at: position)
-    }
+      bringing: isSecond ? .policy(hash) : nil, position: position)
     return ApprovedNow(
       stage: isSecond ? .approved : .planned, graceEnd: nil, logIndex: position.index)
   }
@@ -279,13 +275,15 @@ extension Vault {
   ///
   /// - Throws: ``VaultError/Code/notFound``; ``VaultError/Code/tampered``.
   func knownPlan(_ hash: SHA256Digest) async throws(VaultError) -> KnownPlan {
-    guard let row = try await catalog.plan(hash) else {
+    guard var row = try await catalog.plan(hash) else {
       throw VaultError(.notFound, during: "finding a plan")
     }
     let plan = try await readPlan(hash) { _ in }
     let approvals = try await catalog.approvals(of: hash).map {
       (row) throws(VaultError) in try Approval(row: row)
     }
+    // Catalogs before version 13 kept approval and stage one after the other, and a crash could come between.
+    if row.stage == .planned, approvals.count == 2 { row.stage = .approved }
     return KnownPlan(row: row, plan: plan, approvals: approvals)
   }
 

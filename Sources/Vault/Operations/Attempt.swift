@@ -87,8 +87,18 @@ extension Vault {
   /// If the catalog cannot, it is done before the next row, or at the next start: the entry stands, and
   /// nothing may contradict it.
   func confirm(_ row: RowReference, at position: LogPosition) async throws(VaultError) {
+    try await confirm(row, at: position) { () throws(VaultError) in
+      try await self.catalog.confirm(row, at: position)
+    }
+  }
+
+  /// As ``confirm(_:at:)``, by a change of the catalog that makes the row live among other things.
+  func confirm(
+    _ row: RowReference, at position: LogPosition,
+    by change: () async throws(VaultError) -> Void
+  ) async throws(VaultError) {
     do throws(VaultError) {
-      try await catalog.confirm(row, at: position)
+      try await change()
     } catch {
       settleLater(row, position)
       throw VaultError(
@@ -119,13 +129,18 @@ extension Vault {
   /// Settles what waits for that, before a row is inserted: else whoever sends the same again would be
   /// told until the next start that it is not decided.
   func settleLate() async throws(VaultError) {
-    while let (row, position) = unsettled.withLock({ $0.first }) {
-      if let position {
-        try await catalog.confirm(row, at: position)
-      } else {
-        try await catalog.dropPending(row)
+    guard unsettled.withLock({ !$0.isEmpty }) else { return }
+    // One at a time: a purge or an end that was dropped may begin again under its id, and a second look
+    // would drop what began.
+    try await gates.withGate(.unsettled) { () throws(VaultError) in
+      while let (row, position) = self.unsettled.withLock({ $0.first }) {
+        if let position {
+          try await self.catalog.confirm(row, at: position)
+        } else {
+          try await self.catalog.dropPending(row)
+        }
+        _ = self.unsettled.withLock { $0.removeValue(forKey: row) }
       }
-      _ = unsettled.withLock { $0.removeValue(forKey: row) }
     }
   }
 

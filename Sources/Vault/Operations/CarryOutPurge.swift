@@ -23,13 +23,19 @@ extension Vault {
     }
     let looks = retentionWork.withLock { $0.looks(at: self.now) }
     guard looks else { return }
-    for row in open where row.stage == .approved {
+    for row in open where try await isApproved(row) {
       // Anchors take their time: a plan that is given up meanwhile must stay so.
       _ = try await gates.withGate(.plans) { () throws(VaultError) in
         try await self.startGrace(of: row.hash)
       }
     }
     if let interval = places.sweepInterval { try await sweep(every: interval, open: open) }
+  }
+
+  /// Whether two have approved a plan whose grace has not begun; ``knownPlan(_:)`` says why it may be `planned`.
+  private func isApproved(_ row: PlanRow) async throws(VaultError) -> Bool {
+    guard row.stage == .planned else { return row.stage == .approved }
+    return try await catalog.approvals(of: row.hash).count == 2
   }
 
   /// Proposes a plan when the last one, or the last look, is `interval` ago and none waits; nothing is

@@ -14,6 +14,8 @@ actor Gates {
     case holds
     /// One change of a plan at a time.
     case plans
+    /// Rows that a full volume left; behind any of the others.
+    case unsettled
   }
 
   private var waiting: [Key: [CheckedContinuation<Void, Never>]] = [:]

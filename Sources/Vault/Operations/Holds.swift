@@ -99,6 +99,8 @@ extension Vault {
       let (approval, earlier) = try await self.checked(&draft) {
         _ throws(VaultError) -> (Approval, Approval?) in
         try self.allow(.manageHolds, caller)
+        // A hold that two released is released, also if the catalog had no room to say so.
+        try await self.settleLate()
         guard let row = try await self.catalog.hold(id) else {
           throw VaultError(.notFound, during: "finding a hold")
         }
@@ -121,18 +123,33 @@ extension Vault {
         }
         return (approval, earlier)
       }
-      draft.evidence = approval.digest
-      draft.outcome = earlier == nil ? .partial : .success
-      if earlier == nil { draft.reason = .approvalMissing }
-      let position = try await self.record(draft).position
-      try await self.catalog.keep(
+      func row(at position: LogPosition) -> ApprovalRow {
         ApprovalRow(
           subject: approval.subject.hash, person: approval.person, bytes: approval.encoded,
-          logIndex: position.index), position: position)
-      if earlier != nil {
-        try await self.catalog.releaseHold(id, at: self.now, position: position)
+          logIndex: position.index)
       }
-      return (earlier != nil, position.index)
+      guard earlier != nil else {
+        draft.evidence = approval.digest
+        draft.outcome = .partial
+        draft.reason = .approvalMissing
+        let position = try await self.record(draft).position
+        try await self.catalog.keep(row(at: position), bringing: nil, position: position)
+        return (false, position.index)
+      }
+      let release = RowReference(.release, id)
+      try await self.checked(&draft) { _ throws(VaultError) in
+        try await self.insertAlone { () throws(VaultError) in
+          try await self.catalog.insertRelease(of: id, at: self.now, since: await self.logSize)
+        }
+      }
+      draft.evidence = approval.digest
+      draft.outcome = .success
+      let position = try await self.record(draft, of: release).position
+      try await self.confirm(release, at: position) { () throws(VaultError) in
+        try await self.catalog.keep(
+          row(at: position), bringing: .release(id), position: position)
+      }
+      return (true, position.index)
     }
   }
 

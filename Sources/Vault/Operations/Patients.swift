@@ -82,6 +82,8 @@ extension Vault {
       var draft = start
       let row = try await self.checked(&draft) { draft throws(VaultError) -> PatientRow in
         try self.allow(.linkSubject, caller)
+        // A link that was taken back is none, also if the catalog had no room to end it.
+        try await self.settleLate()
         let call = try await self.visibleCall(call, caller, &draft, toOpen: false)
         guard let row = try await self.catalog.patient(patient) else {
           draft.commits[.filter] = Array(patient.description.utf8)
@@ -130,6 +132,7 @@ extension Vault {
       var draft = start
       let link = try await self.checked(&draft) { draft throws(VaultError) -> Identifier in
         try self.allow(.linkSubject, caller)
+        try await self.settleLate()
         // The entry carries a tag of both, as the one that linked them did.
         guard let held = try await self.visibleCall(call, caller, &draft, toOpen: false).patient,
           held.id == patient, let link = held.alias
@@ -139,10 +142,17 @@ extension Vault {
         }
         return link
       }
+      // Pending before it is said: whatever else is said and applied after it, a start finds it.
+      let end = RowReference(.unlinking, link)
+      try await self.checked(&draft) { _ throws(VaultError) in
+        try await self.insertAlone { () throws(VaultError) in
+          try await self.catalog.insertUnlinking(
+            of: link, at: self.now, since: await self.logSize)
+        }
+      }
       draft.outcome = .success
-      // Said first: what a crash then leaves undone, the next start does.
-      let position = try await self.record(draft).position
-      try await self.catalog.endLink(link, at: position)
+      let position = try await self.record(draft, of: end).position
+      try await self.confirm(end, at: position)
       return SubjectReceipt(id: link, logIndex: position.index)
     }
   }

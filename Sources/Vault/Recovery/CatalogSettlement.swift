@@ -99,7 +99,8 @@ public struct CatalogSettlement: Sendable {
       let wanted = Set(pending.map(\.row))
       try await scan(from: start, actions: Self.bound) { logged throws(VaultError) in
         guard logged.entry.outcome == .success else { return }
-        for row in Self.rows(of: logged.entry) where wanted.contains(row) {
+        let rows = Self.rows(of: logged.entry) + Self.ends(of: logged.entry)
+        for row in rows where wanted.contains(row) {
           positions[row] = LogPosition(
             index: logged.entry.index, leafHash: MerkleTree.leafHash(logged.bytes))
         }
@@ -198,6 +199,17 @@ public struct CatalogSettlement: Sendable {
     case .recordingPurged: entry.objects.prefix(1).map { RowReference(.purge, $0) }
     case .holdSet: entry.objects.prefix(1).map { RowReference(.hold, $0) }
     case .retentionPlanned: entry.objects.prefix(1).map { RowReference(.plan, $0) }
+    default: []
+    }
+  }
+
+  /// What an entry's success ends, where that is pending.
+  ///
+  /// A catalog that was brought back from before has no such row: ``compare()`` ends what it has.
+  private static func ends(of entry: Entry) -> [RowReference] {
+    switch entry.action {
+    case .subjectUnlinked: entry.objects.dropFirst().prefix(1).map { RowReference(.unlinking, $0) }
+    case .holdReleased: entry.objects.prefix(1).map { RowReference(.release, $0) }
     default: []
     }
   }

@@ -29,10 +29,11 @@ public protocol Catalog: RetentionCatalog {
   /// All rows that wait for their entry, in no order; at most `limit`.
   func pendingRows(limit: Int) async throws(VaultError) -> [PendingRow]
 
-  /// Whether a row is there, pending or live.
+  /// Whether a row is there, pending or live; of an end, whether it is pending or was carried out.
   func contains(_ row: RowReference) async throws(VaultError) -> Bool
 
-  /// Makes a pending row live and stores `position`. A recording also keeps `position.index`.
+  /// Makes a pending row live and stores `position`. A recording also keeps `position.index`; an end is
+  /// carried out.
   ///
   /// - Throws: ``VaultError/Code/notFound`` if there is no such row. One already live stays so.
   func confirm(_ row: RowReference, at position: LogPosition) async throws(VaultError)
@@ -139,8 +140,17 @@ public protocol Catalog: RetentionCatalog {
   ///   linked to a patient.
   func insert(_ link: PatientLinkRow, since size: Int64) async throws(VaultError)
 
-  /// Ends a live link and stores `position`, the entry that took it back; one that ended, or was never
-  /// there, changes nothing else. The call may be linked again.
+  /// Inserts a pending end of a link, which is one until then: of the kind ``RowKind/unlinking`` with the
+  /// link's id.
+  ///
+  /// - Throws: ``VaultError/Code/notFound`` if there is no such live link; ``VaultError/Code/conflict`` if
+  ///   its end is pending.
+  func insertUnlinking(
+    of link: Identifier, at time: Timestamp, since size: Int64
+  ) async throws(VaultError)
+
+  /// Ends a live link, whether that was pending or not, and stores `position`, the entry that took it
+  /// back; one that ended, or was never there, changes nothing else. The call may be linked again.
   func endLink(_ link: Identifier, at position: LogPosition) async throws(VaultError)
 
   /// The ids of a patient's links that were taken back, in no order.
@@ -384,6 +394,10 @@ public enum RowKind: String, Sendable, CaseIterable {
   case hold
   /// A purge plan.
   case plan
+  /// The end of a link, which is one until the entry that takes it back is durable; its id is the link's.
+  case unlinking
+  /// The release of a hold, which keeps until its entry is durable; its id is the hold's.
+  case release
 }
 
 /// A row, wherever it lies.

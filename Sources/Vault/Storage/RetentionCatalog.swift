@@ -20,7 +20,17 @@ public protocol RetentionCatalog: Sendable {
   /// A live hold, released or not.
   func hold(_ id: Identifier) async throws(VaultError) -> HoldRow?
 
-  /// Ends a hold whose release is durable; one that ended before stays as it was.
+  /// Inserts a pending release of a hold, which keeps until then: of the kind ``RowKind/release`` with the
+  /// hold's id.
+  ///
+  /// - Throws: ``VaultError/Code/notFound`` if no such live hold keeps; ``VaultError/Code/conflict`` if its
+  ///   release is pending.
+  func insertRelease(
+    of hold: Identifier, at time: Timestamp, since size: Int64
+  ) async throws(VaultError)
+
+  /// Ends a hold whose release is durable, whether it was pending or not; one that ended before stays as it
+  /// was.
   func releaseHold(
     _ id: Identifier, at time: Timestamp, position: LogPosition
   ) async throws(VaultError)
@@ -95,8 +105,13 @@ public protocol RetentionCatalog: Sendable {
   /// Replaces stage, grace and document of a live plan.
   func update(_ plan: PlanRow) async throws(VaultError)
 
-  /// Keeps an approval; another of the same person about the same takes its place.
-  func keep(_ approval: ApprovalRow, position: LogPosition) async throws(VaultError)
+  /// Keeps an approval together with what it brings about; another of the same person about the same
+  /// takes its place.
+  ///
+  /// - Throws: ``VaultError/Code/notFound`` if what it brings about has no row; nothing is kept then.
+  func keep(
+    _ approval: ApprovalRow, bringing effect: ApprovalEffect?, position: LogPosition
+  ) async throws(VaultError)
 
   /// Approvals of what has this hash, oldest entry first.
   func approvals(of subject: SHA256Digest) async throws(VaultError) -> [ApprovalRow]

@@ -44,6 +44,16 @@ public struct ApprovalRow: Sendable, Equatable {
   }
 }
 
+/// What the second of two approvals brings about.
+public enum ApprovalEffect: Sendable, Equatable {
+  /// How far a plan is.
+  case plan(PlanRow)
+  /// That the policy file with this hash is the approved one.
+  case policy(SHA256Digest)
+  /// The release of this hold, which is pending: ``RowKind/release``.
+  case release(Identifier)
+}
+
 /// What the catalog holds of a purge plan.
 ///
 /// The list itself is a file, whose SHA-256 is ``hash``.
