@@ -43,6 +43,22 @@ extension Connection {
     }
   }
 
+  /// Takes room for a body that is kept whole; ``releaseBody()`` gives it back.
+  func hold(_ count: Int, of exchange: UInt64) throws(HTTPError) {
+    guard exchange == self.exchange else {
+      throw HTTPError(.closed, during: "keeping a body")
+    }
+    guard site.bodies.take(count, beside: heldBytes) else {
+      throw HTTPError(.overloaded, during: "keeping a body")
+    }
+    heldBytes += count
+  }
+
+  func releaseBody() {
+    site.bodies.give(heldBytes)
+    heldBytes = 0
+  }
+
   func takeBytes(_ wanted: Int) async throws(HTTPError) -> [UInt8] {
     if inboundStart < inbound.count {
       let piece = Array(inbound[inboundStart..<min(inbound.count, inboundStart + wanted)])

@@ -18,6 +18,8 @@ extension Connection {
       return false
     }
     do {
+      // Whatever becomes of the handler; the client may still take its time with the response.
+      defer { releaseBody() }
       try await site.handler.handle(
         request(head), body: RequestBody(declaredLength: declaredLength, of: self, id: exchange),
         response: ResponseWriter(of: self, id: exchange))
@@ -54,6 +56,7 @@ extension Connection {
   }
 
   func conclude() {
+    releaseBody()
     exchange &+= 1
     head = nil
     requestDeadline = .max

@@ -92,6 +92,8 @@ actor Connection: Exchange, EventReceiver {
   var body = BodyState.done
   var bodyBytes: Int64 = 0
   var isReadingBody = false
+  /// Bytes taken of the room for bodies that are kept whole.
+  var heldBytes = 0
   var owesContinue = false
   var response = ResponseState.none
   var closesAfterResponse = false

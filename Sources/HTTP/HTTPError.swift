@@ -23,7 +23,7 @@ public struct HTTPError: Error, CustomStringConvertible {
     case unsupportedExpectation
     /// The request names a host that is not served here.
     case misdirected
-    /// Too many connections are open already.
+    /// Too many connections are open already, or too many bodies are being kept.
     case overloaded
     /// The peer went away, or the response is over.
     case closed
@@ -79,7 +79,7 @@ extension HTTPError {
   var detail: String {
     switch code {
     case .internalFault, .unavailable: "The server could not answer this request."
-    case .overloaded: "Too many connections are open; try again later."
+    case .overloaded: "Too much is going on at once; try again later."
     case .misdirected: "This server does not serve the host named in Host."
     default: "The request was refused while \(operation)."
     }

@@ -1,6 +1,7 @@
 /// The connection as a handler sees it: a body to read and a response to write.
 protocol Exchange: Actor {
   func readBody(of exchange: UInt64, upTo limit: Int) async throws(HTTPError) -> [UInt8]?
+  func hold(_ count: Int, of exchange: UInt64) throws(HTTPError)
   func start(
     _ status: Int, headers: Headers, length: Int64?, of exchange: UInt64
   ) async throws(HTTPError)
@@ -42,15 +43,26 @@ public struct RequestBody: Sendable {
 
   /// The whole body, for bodies that are small by nature.
   ///
-  /// - Throws: also ``HTTPError/Code/tooLarge`` as soon as there are more than `limit` bytes.
+  /// It has a part of ``ServerLimits/heldBytes`` until the handler returns.
+  ///
+  /// - Throws: also ``HTTPError/Code/tooLarge`` as soon as there are more than `limit` bytes, and
+  ///   ``HTTPError/Code/overloaded`` where all bodies together leave it no room.
   public func collect(upTo limit: Int) async throws(HTTPError) -> [UInt8] {
     if let declaredLength, declaredLength > Int64(limit) {
       throw HTTPError(.tooLarge, during: "reading a body")
     }
+    let most = declaredLength.map { Int($0) } ?? limit
     var whole: [UInt8] = []
+    var room = 0
     while let piece = try await next() {
-      guard whole.count + piece.count <= limit else {
-        throw HTTPError(.tooLarge, during: "reading a body")
+      let count = whole.count + piece.count
+      guard count <= limit else { throw HTTPError(.tooLarge, during: "reading a body") }
+      if count > room {
+        // As it grows, not as it was announced: who announces much and sends nothing takes nothing.
+        let wanted = max(count, min(most, max(2 * room, 4096)))
+        try await exchange.hold(wanted - room, of: id)
+        room = wanted
+        whole.reserveCapacity(room)
       }
       whole += piece
     }

@@ -12,7 +12,7 @@ public final class Server: Sendable {
     case running
   }
 
-  private let site: Site
+  let site: Site
   private let state: Lock<State>
   /// Where clients can connect, in the order of the configured listeners, with the real ports.
   public let addresses: [ListenAddress]

@@ -62,6 +62,11 @@ public struct ServerLimits: Sendable {
   public var idleTime = Duration.seconds(60)
   /// Bytes of any body; routes set lower bounds of their own.
   public var bodyBytes: Int64 = 8 << 30
+  /// Bytes of all bodies together that handlers keep whole; the last quarter is for those of up to
+  /// 64 KiB.
+  ///
+  /// A body that finds no room gets 503.
+  public var heldBytes = 32 << 20
   /// Bytes a second that a client must send or take, on the average of the time we waited for it.
   public var minimumRate: Int64 = 1_024
   /// The waiting that is free before ``minimumRate`` counts.
@@ -100,9 +105,11 @@ public struct Refusal: Sendable {
     let title = StatusLine.reason(status)
     let text =
       #"{"type":"about:blank","title":"\#(title)","status":\#(status),"detail":"\#(detail)"}"#
-    return RefusalResponse(
-      headers: ["Content-Type": "application/problem+json", "Cache-Control": "no-store"],
-      body: Array(text.utf8))
+    var headers: Headers = [
+      "Content-Type": "application/problem+json", "Cache-Control": "no-store",
+    ]
+    if status == 503 { headers["Retry-After"] = "5" }
+    return RefusalResponse(headers: headers, body: Array(text.utf8))
   }
 }
 

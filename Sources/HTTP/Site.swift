@@ -23,6 +23,7 @@ final class Site: Sendable {
   let configuration: ServerConfiguration
   let handler: any Handler
   let loops: [EventLoop]
+  let bodies: BodyRoom
   private let hosts: Set<String>
   private let counts: Lock<Counts>
 
@@ -30,6 +31,7 @@ final class Site: Sendable {
     self.configuration = configuration
     self.handler = handler
     self.loops = loops
+    bodies = BodyRoom(limit: configuration.limits.heldBytes)
     hosts = Set(configuration.hosts.map { Self.bracketed($0.lowercased()) })
     counts = Lock(Counts(perLoop: Array(repeating: 0, count: loops.count)))
   }

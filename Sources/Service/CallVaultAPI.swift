@@ -156,6 +156,7 @@ public final class CallVaultAPI: Handler {
       switch broken.code {
       case .closed, .timeout: .clientGone
       case .tooLarge: .tooLarge
+      case .overloaded: .rateLimited
       default: .malformed
       }
     case is CancellationError: .clientGone

@@ -32,6 +32,7 @@ public final class Vault: Sendable {
   let keys: KeyRing
   let inspector: any AudioInspector
   let clock: any WallClock
+  let transcripts: TranscriptReader
   let gates = Gates()
   let sessions = Lock(Sessions())
   let knownTokens = Lock(KnownTokens())
@@ -68,15 +69,21 @@ public final class Vault: Sendable {
     keys: KeyRing,
     inspector: any AudioInspector, clock: any WallClock, keyStorage: KeyStorage = KeyStorage()
   ) async throws(VaultError) -> Vault {
+    let transcripts: TranscriptReader
+    do {
+      transcripts = try TranscriptReader()
+    } catch {
+      throw VaultError(.unavailable, during: "starting the reader of transcripts", cause: error)
+    }
     let bare = Vault(
       configuration, policy, retention, consent, catalog, blobs, log, keys, inspector, clock,
-      keyStorage,
+      keyStorage, transcripts,
       Reconciliation())
     try await bare.bindTenant()
     let found = try await bare.reconcile()
     let vault = Vault(
       configuration, policy, retention, consent, catalog, blobs, log, keys, inspector, clock,
-      keyStorage,
+      keyStorage, transcripts,
       found)
     vault.counters.count(.presumedDisclosed, by: Int64(found.presumedDisclosed))
     try await vault.announce(policy.hash, as: .accessPolicy)
@@ -92,7 +99,7 @@ public final class Vault: Sendable {
     _ consent: ConsentPolicy?, _ catalog: any Catalog, _ blobs: any BlobStore, _ log: AuditLog,
     _ keys: KeyRing,
     _ inspector: any AudioInspector, _ clock: any WallClock, _ keyStorage: KeyStorage,
-    _ reconciliation: Reconciliation
+    _ transcripts: TranscriptReader, _ reconciliation: Reconciliation
   ) {
     self.configuration = configuration
     self.policy = policy
@@ -105,6 +112,7 @@ public final class Vault: Sendable {
     self.inspector = inspector
     self.clock = clock
     self.keyStorage = keyStorage
+    self.transcripts = transcripts
     self.reconciliation = reconciliation
   }
 

@@ -58,6 +58,16 @@ struct TestHandler: Handler {
     case "small":
       _ = try await body.collect(upTo: 10)
       try await response.send(200, body: Array("small.".utf8))
+    case "keep":
+      // As a route that reads JSON does; then it answers, or fails, or never ends.
+      let whole = try await body.collect(upTo: 1_000_000)
+      switch request.path.last {
+      case "throw": throw Fault()
+      case "sleep":
+        arrived.open()
+        try await Task.sleep(for: .seconds(3600))
+      default: try await response.send(200, body: Array("kept \(whole.count).".utf8))
+      }
     case "bytes":
       let count = Int(request.path.last ?? "") ?? 0
       try await response.start(200, length: Int64(count))

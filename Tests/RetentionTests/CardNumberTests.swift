@@ -97,6 +97,22 @@ import Testing
     #expect(hits(digits, "card 4111111111111111").count == 1)
   }
 
+  /// Single figures may begin and end a number each: that a text is made of them must not cost more.
+  @Test(arguments: ["4,", "6,7,5,9,", "4 ", "four, ", "44,", "4111 1111 1111 1111 "])
+  func itsWorkIsBoundedByTheDigits(_ text: String) {
+    func work(_ bytes: Int) -> (steps: Int, found: Int) {
+      var run = DigitRun()
+      run.read(String(repeating: text, count: bytes / text.utf8.count), at: 0)
+      run.end()
+      return (run.steps, run.found.count)
+    }
+    let (once, twice) = (work(1 << 20), work(2 << 20))
+    #expect(once.steps > 0 && once.steps <= 4 << 20, "\(once.steps)")
+    #expect(twice.steps <= once.steps * 2 + 1000, "\(once.steps), then \(twice.steps)")
+    // All numbers of an utterance are told by one span, in memory, too.
+    #expect(twice.found <= 1)
+  }
+
   /// Precision and recall on made-up sentences, printed for whoever reads the output.
   @Test func precisionAndRecallOnACorpusWithASeed() {
     var dice = Dice(seed: 20_261_128)
@@ -184,7 +200,7 @@ enum Sentence {
     var digits = start
     while digits.count < length - 1 { digits.append(Int.random(in: 0...9, using: &dice)) }
     for last in 0...9
-    where CardScheme.holdsCheckDigit((digits + [last]).map { UInt8($0) }[...]) {
+    where CheckSums((digits + [last]).map { UInt8($0) }).hold(0..<length) {
       return digits + [last]
     }
     return digits

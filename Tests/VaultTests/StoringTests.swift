@@ -51,6 +51,51 @@ import Testing
     _ = try await practice.vault.createCall(NewCall(source: "3cx1", sourceID: "7"), as: system)
   }
 
+  @Test func aConflictNamesNoCallOutsideTheScope() async throws {
+    let practice = try await Practice.new()
+    let system = try await practice.phoneSystem()
+    let south = try await practice.vault.createCall(
+      NewCall(source: "3cx", sourceID: "17", location: "south"), as: system)
+    let north = NewCall(source: "3cx", sourceID: "17", location: "north")
+    let confined = try await practice.caller(.service, "recordings:write", "location=north")
+    for (caller, named) in [(confined, nil), (system, south.call)] {
+      let entries = try await practice.entriesOf {
+        let error = await #expect(throws: VaultError.self) {
+          try await practice.vault.createCall(north, as: caller)
+        }
+        #expect(error?.code == .conflict)
+        #expect(error?.existing == named)
+      }
+      // The log knows in either case.
+      #expect(entries.map(\.reason) == [.duplicate])
+      #expect(entries.first?.objects == [south.call])
+    }
+  }
+
+  @Test func aClientThatHangsUpDoesNotDecideWhatTheSoundIs() async throws {
+    let (looks, beginsToLook) = AsyncStream.makeStream(of: Void.self)
+    let (leave, isGone) = AsyncStream.makeStream(of: Void.self)
+    let practice = try await Practice.new(
+      inspector: CountingInspector(meanwhile: {
+        beginsToLook.finish()
+        for await _ in leave {}
+      }))
+    let system = try await practice.phoneSystem()
+    let call = try await practice.vault.createCall(
+      NewCall(source: "3cx", sourceID: "17"), as: system
+    ).call
+    let upload = Task {
+      try await practice.store([UInt8](repeating: 7, count: 100), in: call, as: system)
+    }
+    for await _ in looks {}
+    upload.cancel()
+    isGone.finish()
+    _ = try await upload.value
+    let facts = try await practice.vault.call(
+      call, as: practice.caller(.clinician), purpose: .treatment)
+    #expect(facts.recordings.map(\.audio.condition) == [.sound])
+  }
+
   @Test func sixtyFourAtOnceStoreTheSameCallOnce() async throws {
     let practice = try await Practice.new()
     let system = try await practice.phoneSystem()

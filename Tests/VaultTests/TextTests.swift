@@ -1,7 +1,10 @@
 import Audit
+import Cryptography
 import Drivers
 import Encoding
+import Foundation
 import Testing
+import Threading
 
 @testable import Vault
 
@@ -53,6 +56,59 @@ import Testing
     }
   }
 
+  /// The work on a transcript is done on the reader's thread, and for nobody who may not store it.
+  @Test func noConnectionWaitsForATranscriptToBeRead() async throws {
+    let practice = try await Practice.new()
+    let call = try await practice.recording().call
+    let system = try await practice.phoneSystem()
+    let metrics = try await practice.caller(.service, "metrics:read")
+    let vault = practice.vault
+    let text = try transcript("4, 4, 4")
+    let (isBusy, becomesBusy) = AsyncStream.makeStream(of: Void.self)
+    let release = DispatchSemaphore(value: 0)
+    let other = Task {
+      await vault.transcripts.stand(still: release) { becomesBusy.finish() }
+    }
+    for await _ in isBusy {}
+    for (caller, call, code, reason) in [
+      (metrics, call, VaultError.Code.denied, Reason.outOfScope),
+      (system, .random(), .notFound, .notFound),
+    ] {
+      let entries = try await practice.entriesOf {
+        for attempt in [
+          { try await vault.admitTranscript(of: call, as: caller) },
+          { _ = try await vault.storeTranscript(text, of: call, as: caller) },
+        ] {
+          let error = await #expect(throws: VaultError.self) { try await attempt() }
+          #expect(error?.code == code)
+        }
+      }
+      #expect(entries.map(\.action) == [.transcriptStored, .transcriptStored])
+      #expect(entries.allSatisfy { $0.outcome == .refused && $0.phase == .single })
+      #expect(entries.allSatisfy { $0.reason == reason })
+    }
+    // Whoever may is not accounted for by having been let in.
+    let admitted = try await practice.entriesOf {
+      try await vault.admitTranscript(of: call, as: system)
+    }
+    #expect(admitted.isEmpty)
+    let isStored = Lock(false)
+    let storing = Task {
+      let receipt = try await vault.storeTranscript(text, of: call, as: system)
+      isStored.withLock { $0 = true }
+      return receipt
+    }
+    // Others go on meanwhile.
+    for number in 0..<8 {
+      _ = try await vault.storeNote(
+        "note \(number)", of: call, as: practice.caller(.clinician), purpose: .treatment)
+    }
+    #expect(!isStored.withLock { $0 })
+    release.signal()
+    await other.value
+    #expect(try await storing.value.version == 1)
+  }
+
   @Test func thirtyTwoAtOnceBecomeThirtyTwoVersions() async throws {
     let practice = try await Practice.new()
     let call = try await practice.recording().call
@@ -89,5 +145,13 @@ import Testing
       }
       #expect(entries.map(\.reason) == [.malformed])
     }
+  }
+}
+
+extension TranscriptReader {
+  /// Keeps its thread busy, as a long transcript does.
+  fileprivate func stand(still release: DispatchSemaphore, _ begun: () -> Void) {
+    begun()
+    release.wait()
   }
 }

@@ -6,16 +6,24 @@ struct DigitRun {
   private static let digitLimit = 2048
   private static let fillerLimit = 6
 
-  /// Utterances from the first to the last digit of each number found.
-  private(set) var found: [ClosedRange<Int>] = []
+  private struct Digit {
+    var value: UInt8
+    /// The utterance it is of.
+    let place: Int
+    /// A group begins here: a card number begins at one, or ends before one.
+    var beginsGroup: Bool
+    /// What is written without a break is one: no number begins or ends in it.
+    var isInner: Bool
+  }
 
-  private var digits: [UInt8] = []
-  /// The utterance of each digit.
-  private var places: [Int] = []
-  /// Where groups begin: a card number begins at one, or ends before one.
-  private var groups: Set<Int> = [0]
-  /// What is written without a break is one: no number begins or ends in it.
-  private var inner: Set<Int> = []
+  /// Utterances from the first to the last digit of the numbers found, joined where they overlap.
+  ///
+  /// So there are no more of them than utterances, however many numbers there are.
+  private(set) var found: [ClosedRange<Int>] = []
+  /// Digits and spans that were looked at.
+  private(set) var steps = 0
+
+  private var digits: [Digit] = []
 
   private var fillers = 0
   private var hasGap = false
@@ -70,11 +78,8 @@ struct DigitRun {
   /// Ends what was begun, and looks for numbers in it.
   mutating func end() {
     homophone = nil
-    look(to: digits.count)
+    look()
     digits.removeAll(keepingCapacity: true)
-    places.removeAll(keepingCapacity: true)
-    groups = [0]
-    inner.removeAll(keepingCapacity: true)
     (fillers, times, lastCount) = (0, 1, 0)
     (hasGap, openTens) = (false, false)
   }
@@ -100,14 +105,16 @@ struct DigitRun {
     lastCount = count
     // "double 4": the figure was appended once.
     if times > 1, count == 1, let digit = digits.last {
-      for _ in 1..<times { append(digit, at: place) }
+      for _ in 1..<times { append(digit.value, at: place) }
       lastCount = times
     }
     times = 1
     guard count > 1 else { return }
     let start = max(0, digits.count - count)
-    groups.insert(start)
-    if count <= CardScheme.lengths.upperBound { inner.formUnion(start + 1..<digits.count) }
+    digits[start].beginsGroup = true
+    if count <= CardScheme.lengths.upperBound {
+      for index in digits.indices.dropFirst(start + 1) { digits[index].isInner = true }
+    }
     gap()
   }
 
@@ -136,7 +143,7 @@ struct DigitRun {
     case .digit(let digit):
       if openTens, digit > 0, !digits.isEmpty {
         // "forty" was appended as 4 and 0.
-        digits[digits.count - 1] = digit
+        digits[digits.count - 1].value = digit
         openTens = false
         lastCount = 2
       } else {
@@ -180,10 +187,9 @@ struct DigitRun {
   }
 
   private mutating func append(_ digit: UInt8, at place: Int) {
-    if hasGap { groups.insert(digits.count) }
+    let begins = hasGap || digits.isEmpty
+    digits.append(Digit(value: digit, place: place, beginsGroup: begins, isInner: false))
     (hasGap, fillers) = (false, 0)
-    digits.append(digit)
-    places.append(place)
     if digits.count == Self.digitLimit { shorten() }
   }
 
@@ -191,27 +197,41 @@ struct DigitRun {
 
   // MARK: Numbers
 
-  /// Looks through all but the end of a long run, and keeps that.
+  /// Looks through a long run, and keeps the end of it, in which a number may have begun.
   private mutating func shorten() {
-    look(to: digits.count)
-    let gone = digits.count - CardScheme.lengths.upperBound
-    digits.removeFirst(gone)
-    places.removeFirst(gone)
-    groups = Set(groups.compactMap { $0 >= gone ? $0 - gone : nil })
-    inner = Set(inner.compactMap { $0 >= gone ? $0 - gone : nil })
+    look()
+    digits.removeFirst(digits.count - CardScheme.lengths.upperBound)
   }
 
-  private mutating func look(to end: Int) {
+  private mutating func look() {
+    let end = digits.count
     guard end >= CardScheme.lengths.lowerBound else { return }
-    for start in 0...(end - CardScheme.lengths.lowerBound) where !inner.contains(start) {
-      for length in CardScheme.lengths {
-        let stop = start + length
+    let sums = CheckSums(digits.map(\.value))
+    steps += end
+    var four = digits.prefix(3).reduce(0) { $0 * 10 + Int($1.value) }
+    for start in 0...(end - CardScheme.lengths.lowerBound) {
+      four = four % 1000 * 10 + Int(digits[start + 3].value)
+      guard !digits[start].isInner else { continue }
+      var lengths = CardScheme.lengths(beginning: four)
+      while lengths != 0 {
+        let stop = start + lengths.trailingZeroBitCount
         guard stop <= end else { break }
-        guard groups.contains(start) || groups.contains(stop) || stop == end,
-          !inner.contains(stop), CardScheme.accepts(digits[start..<stop])
-        else { continue }
-        found.append(places[start]...places[stop - 1])
+        lengths &= lengths - 1
+        steps += 1
+        let isWhole =
+          stop == end
+          || (digits[start].beginsGroup || digits[stop].beginsGroup) && !digits[stop].isInner
+        guard isWhole, sums.hold(start..<stop) else { continue }
+        note(digits[start].place...digits[stop - 1].place)
       }
     }
+  }
+
+  private mutating func note(_ range: ClosedRange<Int>) {
+    guard let last = found.last, last.upperBound >= range.lowerBound else {
+      return found.append(range)
+    }
+    found[found.count - 1] =
+      min(last.lowerBound, range.lowerBound)...max(last.upperBound, range.upperBound)
   }
 }

@@ -27,8 +27,11 @@ struct TextRoutes: Sendable {
 
   private func storeTranscript(_ context: RequestContext) async throws {
     let call = try context.identifier("call")
-    let transcript = try Transcript(parsing: await context.objectBytes())
-    let receipt = try await vault.storeTranscript(transcript, of: call, as: context.caller)
+    let caller = try context.caller
+    // Before a byte of the body is read, or whoever may store nothing could have us read megabytes.
+    try await vault.admitTranscript(of: call, as: caller)
+    let transcript = try await vault.transcript(parsing: await context.objectBytes())
+    let receipt = try await vault.storeTranscript(transcript, of: call, as: caller)
     try await context.reply.send(201, json: receipt.json(named: "transcript"))
   }
 

@@ -81,6 +81,10 @@ extension ProblemDetail {
     case .tooLarge: self.init(.tooLarge, "The body is larger than is taken here.")
     case .timeout: self.init(.timeout, "The body did not arrive in time.")
     case .malformed: self.init(.badRequest, "The body's framing is not HTTP/1.1.")
+    case .overloaded:
+      self.init(
+        .unavailable, "Too many bodies are arriving at once, so nothing was done; send it again.",
+        fields: [Self.retryAfter])
     default: self = .fault
     }
   }

@@ -75,7 +75,7 @@ extension Vault {
       guard let text = try await catalog.text(listed.id) else {
         throw VaultError(.tampered, during: "reading a text that was listed")
       }
-      try reseal(text, under: spent, without: span, &resealing)
+      try await reseal(text, under: spent, without: span, &resealing)
     }
     let old = try address(call.id, .details, call.detailsGeneration)
     let new = try address(call.id, .details, call.detailsGeneration + 1)
@@ -90,7 +90,7 @@ extension Vault {
   private func reseal(
     _ text: TextRow, under spent: borrowing SpentReceipt, without span: TimeSpan,
     _ resealing: inout Resealing
-  ) throws(VaultError) {
+  ) async throws(VaultError) {
     let call = resealing.call
     let old = try textPart(
       text.kind, of: call, version: text.version, generation: text.generation)
@@ -99,16 +99,14 @@ extension Vault {
     var plaintext = try Envelope.open(
       text.sealed, with: try keys.partKey(at: old, wrapped: call.wrappedKey, under: spent))
     if text.kind == .transcript {
-      let transcript: Transcript
+      let reading: TranscriptReader.Reading
       do throws(VaultError) {
-        transcript = try Transcript(parsing: plaintext).excising(span)
+        reading = try await transcripts.read(plaintext, excising: span)
       } catch {
         throw VaultError(.tampered, during: "reading a transcript", cause: error)
       }
-      if !CardNumberDetector.hits(in: transcript.segments.map(\.utterance)).isEmpty {
-        resealing.holdsCardNumber = true
-      }
-      plaintext = transcript.encoded()
+      if !reading.cardNumbers.isEmpty { resealing.holdsCardNumber = true }
+      plaintext = reading.plaintext
     }
     let sealed = try Envelope.seal(
       plaintext, with: try resealing.key.partKey(new.part, generation: new.generation))

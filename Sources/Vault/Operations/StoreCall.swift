@@ -9,8 +9,8 @@ extension Vault {
   ///
   /// A crash before the entry leaves a pending row, which the next start drops; after it, the row becomes live then.
   ///
-  /// - Throws: ``VaultError/Code/conflict`` with the existing call if this source gave this name before,
-  ///   ``VaultError/Code/invalid`` naming a field.
+  /// - Throws: ``VaultError/Code/conflict`` if this source gave this name before, with the existing call if
+  ///   that lies within the caller's scope, ``VaultError/Code/invalid`` naming a field.
   public func createCall(
     _ new: NewCall, as caller: Caller
   ) async throws(VaultError) -> CallReceipt {
@@ -33,7 +33,7 @@ extension Vault {
     let start = draft
     let receipt = try await gates.withGate(.sourceCall(name)) {
       () throws(VaultError) -> CallReceipt in
-      try await self.store(new, named: name, start)
+      try await self.store(new, named: name, start, as: caller)
     }
     for record in new.consent {
       _ = try await recordConsent(record, of: receipt.call, as: caller)
@@ -43,7 +43,7 @@ extension Vault {
 
   /// Stores a call that was checked: row pending → entry durable → row live.
   private func store(
-    _ new: NewCall, named name: [UInt8], _ start: EntryDraft
+    _ new: NewCall, named name: [UInt8], _ start: EntryDraft, as caller: Caller
   ) async throws(VaultError) -> CallReceipt {
     var draft = start
     let tokens = try await checked(&draft) { draft throws(VaultError) -> [LookupToken] in
@@ -51,7 +51,7 @@ extension Vault {
         owning: try self.keys.lookupTokens(.sourceCall, of: name))
       {
         draft.objects = [existing]
-        throw try await self.duplicate(existing)
+        throw try await self.duplicate(existing, for: caller)
       }
       return try self.tokens(of: new, named: name)
     }
@@ -104,12 +104,16 @@ extension Vault {
 
   /// The answer to a call that is known.
   ///
-  /// One whose entry the log could not take is not known yet: the next start decides about it.
-  private func duplicate(_ existing: Identifier) async throws(VaultError) -> VaultError {
-    guard try await catalog.call(existing) != nil else { return Self.undecided }
+  /// One whose entry the log could not take is not known yet: the next start decides about it. One that
+  /// lies outside the caller's scope is not named, as if it could not be found: the entry names it.
+  private func duplicate(
+    _ existing: Identifier, for caller: Caller
+  ) async throws(VaultError) -> VaultError {
+    guard let call = try await catalog.call(existing) else { return Self.undecided }
     return VaultError(
       .conflict, during: "storing a call", because: .duplicate,
-      detail: "this source gave this `source_id` to a call before", existing: existing)
+      detail: "this source gave this `source_id` to a call before",
+      existing: covers(call, caller) ? existing : nil)
   }
 
   /// A row stands in the way that was left pending when the log failed.

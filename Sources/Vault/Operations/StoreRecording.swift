@@ -191,6 +191,10 @@ extension Vault {
   }
 
   /// What the inspector, which holds no key, finds in ranges decrypted here.
+  ///
+  /// A client that hangs up, or a service that stops, does not end it: what the sound is would else be
+  /// unknown for good, because of something that has nothing to do with it. The inspector has limits of
+  /// its own, and until it is done nothing has been answered.
   private func inspect(
     _ sealed: SealedRecording, from uploader: Identifier, under key: borrowing PartKey
   ) async -> AudioFacts {
@@ -198,9 +202,13 @@ extension Vault {
       let reader = try await blobs.open(sealed.blob)
       let source = try recordingSource(
         key, from: reader, length: sealed.ciphertextLength)
-      let facts = await inspector.inspect(length: sealed.plaintextLength, from: uploader) {
-        try await source.read(at: $0, count: $1)
+      // Not a child task, which would be cancelled with the request; it is waited for all the same.
+      let examination = Task { [inspector] in
+        await inspector.inspect(length: sealed.plaintextLength, from: uploader) {
+          try await source.read(at: $0, count: $1)
+        }
       }
+      let facts = await examination.value
       await reader.close()
       return facts
     } catch {

@@ -4,6 +4,31 @@ public import Encoding
 import Retention
 
 extension Vault {
+  /// Whether the caller may store a transcript of a call: asked before its megabytes are read.
+  ///
+  /// A refusal accounts for the attempt. Else that is left to ``storeTranscript(_:of:as:)``, or to
+  /// ``accountUnread(_:by:asking:because:)`` where the body never comes to its end.
+  public func admitTranscript(of call: Identifier, as caller: Caller) async throws(VaultError) {
+    // Not yet a draft of ours, which would begin the account.
+    var found = EntryDraft(.transcriptStored, .single, by: caller.actor)
+    do throws(VaultError) {
+      try allow(.storeTranscript, caller)
+      _ = try await visibleCall(call, caller, &found, toOpen: false)
+    } catch {
+      var refusal = draft(.transcriptStored, .single, by: caller)
+      (refusal.objects, refusal.subjects) = (found.objects, found.subjects)
+      refusal.commits.merge(found.commits) { _, found in found }
+      try await checked(&refusal) { _ throws(VaultError) in throw error }
+    }
+  }
+
+  /// Reads a transcript that was sent, where no connection waits for it.
+  ///
+  /// - Throws: as ``Transcript/init(parsing:)``.
+  public func transcript(parsing bytes: [UInt8]) async throws(VaultError) -> Transcript {
+    try await transcripts.parse(bytes)
+  }
+
   /// Stores the next version of a call's transcript.
   ///
   /// - Parameters:
@@ -17,14 +42,15 @@ extension Vault {
   public func storeTranscript(
     _ transcript: Transcript, of call: Identifier, as caller: Caller
   ) async throws(VaultError) -> TextReceipt {
-    let hits = CardNumberDetector.hits(in: transcript.segments.map(\.utterance))
+    // First: nobody has work done on what they may not store.
+    try await admitTranscript(of: call, as: caller)
+    let reading = await transcripts.read(transcript)
     let receipt = try await store(
-      transcript.encoded(), .transcript, of: call, as: caller, with: .storeTranscript,
-      purpose: nil
+      reading.plaintext, .transcript, of: call, as: caller, with: .storeTranscript, purpose: nil
     ) { row, version, _ throws(VaultError) in
-      guard !hits.isEmpty else { return }
+      guard !reading.cardNumbers.isEmpty else { return }
       // The call is out of reach before there is anything in it that must not be read.
-      try await self.reportCardNumbers(hits.map(\.span), in: row, version: version)
+      try await self.reportCardNumbers(reading.cardNumbers, in: row, version: version)
     }
     counters.count(.transcriptsStored)
     return receipt
@@ -49,7 +75,7 @@ extension Vault {
     do throws(VaultError) {
       return StoredTranscript(
         call: call, version: row.version, versions: opened.versions,
-        transcript: try Transcript(parsing: bytes))
+        transcript: try await transcripts.parse(bytes))
     } catch {
       throw VaultError(.tampered, during: "reading a transcript", cause: error)
     }
