@@ -11,9 +11,9 @@ import Threading
 /// The calls block, so the actor has a thread of its own. Nothing is kept open between two looks: the
 /// folder may be replaced at any time, and the next look finds the new one.
 public actor LocalDropFolder: DropFolder {
-  /// Names looked at in one listing; what is beyond waits until these are gone.
+  /// Names looked at in one listing, without those that begin with a dot; the next one goes on behind them.
   static let nameLimit = 20_000
-  /// Folders entered in one listing, and how deep.
+  /// Folders entered in one listing, likewise, and how deep.
   static let folderLimit = 1000
   static let depthLimit = 4
 
@@ -23,6 +23,9 @@ public actor LocalDropFolder: DropFolder {
   private let calls: any DirectoryCalls
   private let executor: BlockingExecutor
   private var watch: DirectoryWatch?
+  /// The last name that was looked at, behind those of the folders around it; empty: the next look begins
+  /// at the beginning.
+  private var position: [[UInt8]] = []
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
     unsafe executor.asUnownedSerialExecutor()
@@ -51,32 +54,71 @@ public actor LocalDropFolder: DropFolder {
 
   // MARK: Looking
 
-  public func list() throws(IntakeError) -> [DroppedFile] {
+  public func list() throws(IntakeError) -> DropListing {
     do throws(SystemCallError) {
       let root = try calls.open(path)
       defer { calls.close(root) }
-      var found: [DroppedFile] = []
-      var budget = Budget()
-      try list(root, [], &found, &budget)
-      return found
+      var walk = Walk()
+      try list(root, [], from: position[...], &walk)
+      let isWhole = position.isEmpty && !walk.isCut
+      position = walk.isCut ? walk.last : []
+      return DropListing(
+        files: walk.found, endsRound: !walk.isCut, shortfall: walk.shortfall(isWhole: isWhole))
     } catch {
       throw IntakeError(.unavailable, during: "listing a folder", cause: error)
     }
   }
 
-  private struct Budget {
+  /// One listing as it goes: folders and what they hold in the order of their names.
+  private struct Walk {
     var names = LocalDropFolder.nameLimit
     var folders = LocalDropFolder.folderLimit
+    var found: [DroppedFile] = []
+    /// The last name that was looked at, behind those of the folders around it.
+    var last: [[UInt8]] = []
+    /// Whether there is more behind ``last``.
+    var isCut = false
+    /// Why the last of the folders that were passed over was.
+    var passedOver: SystemCallError?
+
+    /// Whether a name is looked at beyond the limit: a recording must not be taken before its sidecar is seen.
+    func mayGoOn(with path: [[UInt8]]) -> Bool {
+      guard let name = last.last else { return false }
+      return path == Array(last.dropLast()) + [name + Array(".json".utf8)]
+    }
+
+    func shortfall(isWhole: Bool) -> IntakeError? {
+      if let passedOver {
+        return IntakeError(
+          .unavailable, during: "entering a folder below, which is passed over", cause: passedOver)
+      }
+      return isWhole
+        ? nil
+        : IntakeError(
+          .unavailable,
+          during: "looking at more names or folders than one look takes; the next look goes on")
+    }
   }
 
+  /// Lists a directory behind `position`, which is what an earlier listing came to within it.
   private func list(
-    _ directory: FileDescriptor, _ folders: [[UInt8]], _ found: inout [DroppedFile],
-    _ budget: inout Budget
+    _ directory: FileDescriptor, _ folders: [[UInt8]], from position: ArraySlice<[UInt8]>,
+    _ walk: inout Walk
   ) throws(SystemCallError) {
     hint(at: directory)
-    for name in try calls.list(directory, limit: Self.nameLimit)
-    where name.first != UInt8(ascii: ".") && budget.names > 0 {
-      budget.names -= 1
+    // Besides those that may be looked at: the one before, a sidecar, and one that says there are more.
+    let limit = walk.names + 3
+    let names = try calls.list(directory, from: position.first, limit: limit) {
+      $0.first != UInt8(ascii: ".") || DropPath(name: $0).isHeld
+    }
+    for name in names {
+      let path = folders + [name]
+      let rest = name == position.first ? position.dropFirst() : []
+      if name == position.first, rest.isEmpty { continue }
+      guard walk.names > 0 || walk.mayGoOn(with: path) else {
+        walk.isCut = true
+        return
+      }
       let status: NodeStatus
       do throws(SystemCallError) {
         status = try calls.status(of: name, in: directory)
@@ -85,23 +127,41 @@ public actor LocalDropFolder: DropFolder {
         guard error.number == ENOENT else { throw error }
         continue
       }
-      guard status.kind == .directory else {
-        found.append(DroppedFile(DropPath(folders: folders, name: name), status))
-        continue
-      }
-      guard isRecursive, folders.count < Self.depthLimit, budget.folders > 0 else { continue }
-      budget.folders -= 1
-      let below: FileDescriptor
-      do throws(SystemCallError) {
-        below = try calls.openDirectory(name, in: directory)
-      } catch {
-        guard error.number == ENOENT || error.number == ENOTDIR || error.number == ELOOP else {
-          throw error
+      let dropPath = DropPath(folders: folders, name: name)
+      if status.kind == .directory, !dropPath.isHeld {
+        if isRecursive, folders.count < Self.depthLimit {
+          guard walk.folders > 0 else {
+            walk.isCut = true
+            return
+          }
+          walk.folders -= 1
+          try enter(name, in: directory, folders, from: rest, &walk)
+          if walk.isCut { return }
         }
-        continue
+      } else {
+        walk.found.append(DroppedFile(dropPath, status))
       }
+      walk.names = max(0, walk.names - 1)
+      walk.last = path
+    }
+    if names.count == limit { walk.isCut = true }
+  }
+
+  /// Lists a folder below; one that cannot be entered or read must not keep the others from being looked at.
+  private func enter(
+    _ name: [UInt8], in directory: FileDescriptor, _ folders: [[UInt8]],
+    from position: ArraySlice<[UInt8]>, _ walk: inout Walk
+  ) throws(SystemCallError) {
+    do throws(SystemCallError) {
+      let below = try calls.openDirectory(name, in: directory)
       defer { calls.close(below) }
-      try list(below, folders + [name], &found, &budget)
+      try list(below, folders + [name], from: position, &walk)
+    } catch {
+      switch error.number {
+      case ENOENT, ENOTDIR, ELOOP: return
+      case EMFILE, ENFILE, ENOMEM: throw error
+      default: walk.passedOver = error
+      }
     }
   }
 
@@ -126,6 +186,19 @@ public actor LocalDropFolder: DropFolder {
     }
   }
 
+  /// Whether the kernel tells this user who writes to files like these; nil where none of them says.
+  public func seesWriters(of files: [DroppedFile]) -> Bool? {
+    for file in files.lazy.filter({ $0.isPlain }).prefix(8) {
+      let answer = try? inFolder(of: file) { directory throws(SystemCallError) in
+        let descriptor = try calls.openFile(file.path.name, in: directory)
+        defer { calls.close(descriptor) }
+        return calls.isBeingWritten(descriptor) != nil
+      }
+      if let answer { return answer }
+    }
+    return nil
+  }
+
   // MARK: Taking
 
   public func open(_ file: DroppedFile) throws(IntakeError) -> any DroppedFileReader {
@@ -143,8 +216,33 @@ public actor LocalDropFolder: DropFolder {
     }
   }
 
+  public func hold(_ file: DroppedFile) throws(IntakeError) -> HeldFile {
+    try inFolder(of: file) { directory throws(SystemCallError) in
+      let path = file.path.held
+      do throws(SystemCallError) {
+        try expect(file, in: directory)
+        if !file.path.isHeld {
+          // Not made durable: whichever of the two names a crash leaves is looked at again.
+          try calls.renameToNew(file.path.name, in: directory, to: path.name, in: directory)
+        }
+      } catch {
+        // Renamed already, by a try that failed behind that.
+        guard error.number == ENOENT, !file.path.isHeld else { throw error }
+      }
+      let descriptor = try calls.openFile(path.name, in: directory)
+      defer { calls.close(descriptor) }
+      let held = DroppedFile(path, try calls.status(of: descriptor))
+      // Another file may have come under the old name after the look above. It lies under the held name
+      // now, unread, and is taken from there.
+      guard held.isSame(as: file) else { throw SystemCallError("renameat2", ESTALE) }
+      return HeldFile(file: held, isBeingWritten: calls.isBeingWritten(descriptor))
+    }
+  }
+
   public func remove(_ file: DroppedFile) throws(IntakeError) {
     do throws(IntakeError) {
+      // By a name that only we use, so that nobody's new file is removed in place of this one.
+      let file = file.path.isHeld ? file : try hold(file).file
       try inFolder(of: file) { directory throws(SystemCallError) in
         try expect(file, in: directory)
         try calls.unlink(file.path.name, in: directory)
@@ -220,8 +318,16 @@ public actor LocalDropFolder: DropFolder {
     for file in files {
       do throws(IntakeError) {
         try inFolder(of: file) { directory throws(SystemCallError) in
+          let name = file.path.original.name
           try expect(file, in: directory)
-          try calls.rename(file.path.name, in: directory, to: file.path.name, in: item)
+          try calls.renameToNew(file.path.name, in: directory, to: name, in: item)
+          let moved = DroppedFile(file.path, try calls.status(of: name, in: item))
+          guard moved.isSame(as: file) else {
+            // Another file came under the name after the look above. Where its name is taken once more it
+            // stays in quarantine: seen, and not lost.
+            try calls.renameToNew(name, in: item, to: file.path.name, in: directory)
+            throw SystemCallError("renameat2", ESTALE)
+          }
           // The new name first: a crash must not leave the file without any.
           try calls.fsync(item)
           try calls.fsync(directory)
@@ -236,7 +342,7 @@ public actor LocalDropFolder: DropFolder {
     do throws(SystemCallError) {
       let shelf = try openShelf(making: false)
       defer { calls.close(shelf) }
-      return try calls.list(shelf, limit: 100_000).count { !$0.ends(with: ".json") }
+      return try calls.list(shelf, from: nil, limit: 100_000) { !$0.ends(with: ".json") }.count
     } catch {
       return error.number == ENOENT ? 0 : nil
     }
@@ -367,6 +473,12 @@ private actor OpenDroppedFile: DroppedFileReader {
 }
 
 extension DroppedFile {
+  /// Whether it is the same file with the same content, by all that a change of its name leaves as it is.
+  fileprivate func isSame(as other: DroppedFile) -> Bool {
+    inode == other.inode && device == other.device && isPlain == other.isPlain
+      && links == other.links && length == other.length && modified == other.modified
+  }
+
   fileprivate init(_ path: DropPath, _ status: NodeStatus) {
     self.init(
       path: path, isPlain: status.kind == .file, length: status.length, modified: status.modified,

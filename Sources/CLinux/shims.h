@@ -36,6 +36,7 @@ int pipe2(int ends[2], int flags);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int pthread_setname_np(pthread_t thread, const char *name);
+int renameat2(int directory, const char *name, int other, const char *new_name, unsigned int flags);
 int sync_file_range(int file, off_t offset, off_t length, unsigned int flags);
 int syncfs(int file);
 

@@ -25,10 +25,17 @@ public protocol DirectoryCalls: Sendable {
   func status(of name: [UInt8], in directory: FileDescriptor) throws(SystemCallError) -> NodeStatus
   /// Whether some process has the file open for writing; nil where this user cannot learn it.
   func isBeingWritten(_ file: FileDescriptor) -> Bool?
-  /// The names in a directory in no order, without `.` and `..`, at most `limit`.
-  func list(_ directory: FileDescriptor, limit: Int) throws(SystemCallError) -> [[UInt8]]
+  /// The first `limit` of the wanted names in a directory that are not before `from`, in the order of their
+  /// bytes, without `.` and `..`; `limit` also bounds what is kept in memory, however many there are.
+  func list(
+    _ directory: FileDescriptor, from: [UInt8]?, limit: Int, where isWanted: ([UInt8]) -> Bool
+  ) throws(SystemCallError) -> [[UInt8]]
   func makeDirectory(_ name: [UInt8], in directory: FileDescriptor) throws(SystemCallError)
   func rename(
+    _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
+  ) throws(SystemCallError)
+  /// Renames, and fails with `EEXIST` where the new name is there already.
+  func renameToNew(
     _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
   ) throws(SystemCallError)
   func unlink(_ name: [UInt8], in directory: FileDescriptor) throws(SystemCallError)

@@ -74,7 +74,9 @@ public struct LinuxDirectoryCalls: DirectoryCalls {
     }
   }
 
-  public func list(_ directory: FileDescriptor, limit: Int) throws(SystemCallError) -> [[UInt8]] {
+  public func list(
+    _ directory: FileDescriptor, from: [UInt8]?, limit: Int, where isWanted: ([UInt8]) -> Bool
+  ) throws(SystemCallError) -> [[UInt8]] {
     // The stream closes what it is given, and a descriptor of its own has a position of its own.
     let own = unsafe openat(directory.rawValue, ".", Self.directoryFlags)
     try check(own >= 0, "openat")
@@ -84,8 +86,8 @@ public struct LinuxDirectoryCalls: DirectoryCalls {
       throw SystemCallError("fdopendir", number)
     }
     defer { unsafe closedir(stream) }
-    var names: [[UInt8]] = []
-    while names.count < limit {
+    var names = LeastNames(from: from, limit: limit)
+    while true {
       // readdir tells an error from the end only by errno.
       errno = 0
       guard let entry = unsafe readdir(stream) else {
@@ -94,9 +96,9 @@ public struct LinuxDirectoryCalls: DirectoryCalls {
       }
       guard let name = unsafe callvault_entry_name(entry) else { continue }
       let bytes = unsafe Array(UnsafeRawBufferPointer(start: name, count: strlen(name)))
-      if bytes != [0x2E], bytes != [0x2E, 0x2E] { names.append(bytes) }
+      if bytes != [0x2E], bytes != [0x2E, 0x2E], isWanted(bytes) { names.add(bytes) }
     }
-    return names
+    return names.sorted()
   }
 
   public func makeDirectory(_ name: [UInt8], in directory: FileDescriptor)
@@ -117,6 +119,25 @@ public struct LinuxDirectoryCalls: DirectoryCalls {
     let (name, newName) = (try checked(name, "renameat"), try checked(newName, "renameat"))
     let result = unsafe renameat(directory.rawValue, name, other.rawValue, newName)
     try check(result == 0, "renameat")
+  }
+
+  public func renameToNew(
+    _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
+  ) throws(SystemCallError) {
+    let (old, new) = (try checked(name, "renameat2"), try checked(newName, "renameat2"))
+    let noReplace: UInt32 = 1
+    let result = unsafe renameat2(directory.rawValue, old, other.rawValue, new, noReplace)
+    // NFS cannot; there looking first has to do.
+    guard result != 0, errno == EINVAL || errno == ENOSYS else {
+      return try check(result == 0, "renameat2")
+    }
+    do throws(SystemCallError) {
+      _ = try status(of: newName, in: other)
+    } catch {
+      guard error.number == ENOENT else { throw error }
+      return try rename(name, in: directory, to: newName, in: other)
+    }
+    throw SystemCallError("renameat2", EEXIST)
   }
 
   private func open(_ name: [UInt8], in directory: FileDescriptor, _ flags: Int32)
@@ -142,6 +163,33 @@ public struct LinuxDirectoryCalls: DirectoryCalls {
     // Our own mistake, not the world's; going on could touch another file.
     precondition(number != EBADF && number != EFAULT, "a file used after it was closed")
     throw SystemCallError(call, number)
+  }
+}
+
+/// The least of many names, in memory for twice as many as are asked for.
+private struct LeastNames {
+  private let from: [UInt8]?
+  private let limit: Int
+  private var names: [[UInt8]] = []
+  /// Known to be beyond the limit, with all after it; nil: nothing is yet.
+  private var ceiling: [UInt8]?
+
+  init(from: [UInt8]?, limit: Int) {
+    self.from = from
+    self.limit = limit
+  }
+
+  mutating func add(_ name: [UInt8]) {
+    if let from, name.lexicographicallyPrecedes(from) { return }
+    if let ceiling, !name.lexicographicallyPrecedes(ceiling) { return }
+    names.append(name)
+    guard names.count > 2 * limit else { return }
+    names = sorted()
+    ceiling = names.last
+  }
+
+  func sorted() -> [[UInt8]] {
+    Array(names.sorted { $0.lexicographicallyPrecedes($1) }.prefix(limit))
   }
 }
 

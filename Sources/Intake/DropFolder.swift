@@ -1,14 +1,15 @@
 /// A folder into which a phone system drops recordings.
 ///
 /// The far side writes whenever it likes and names files as it likes, so everything is looked at again
-/// right before it is acted on: `open`, `remove` and `quarantine` touch a file only while it is still what
+/// right before it is acted on: `open`, `hold`, `remove` and `quarantine` touch a file only while it is still what
 /// was listed.
 ///
 /// All functions throw ``IntakeError``: ``IntakeError/Code/vanished``, ``IntakeError/Code/changed`` or
 /// ``IntakeError/Code/unavailable``.
 public protocol DropFolder: Sendable {
-  /// What lies in the folder now, at most some thousands; names that begin with a dot are left out.
-  func list() async throws(IntakeError) -> [DroppedFile]
+  /// What lies in the folder now, at most some thousands; names that begin with a dot are left out, but
+  /// for ``DropPath/held`` ones.
+  func list() async throws(IntakeError) -> DropListing
 
   /// Opens what was listed.
   ///
@@ -16,7 +17,15 @@ public protocol DropFolder: Sendable {
   ///   can be known.
   func open(_ file: DroppedFile) async throws(IntakeError) -> any DroppedFileReader
 
-  /// Removes a file and makes its absence durable; one that is gone already is no error.
+  /// Gives a file its ``DropPath/held`` name, under which nobody else opens it; one that has it keeps it.
+  ///
+  /// Done again after an interruption, it comes to the same.
+  ///
+  /// - Throws: ``IntakeError/Code/changed`` also where another file came under the name just before: that one
+  ///   now has the held name, and is listed.
+  func hold(_ file: DroppedFile) async throws(IntakeError) -> HeldFile
+
+  /// Holds a file, removes it and makes its absence durable; one that is gone already is no error.
   func remove(_ file: DroppedFile) async throws(IntakeError)
 
   /// Moves files, which may vanish meanwhile, into a folder of quarantine of their own, beside a file with the reason.
@@ -31,6 +40,34 @@ public protocol DropFolder: Sendable {
 
   /// Returns when something may have happened in the folder, or after `limit`, or when the task is cancelled.
   func wait(atMost limit: Duration) async
+}
+
+/// What one look at a folder found.
+public struct DropListing: Sendable {
+  public let files: [DroppedFile]
+  /// Whether this look, with those since the last of which this is true, came by everything.
+  public let endsRound: Bool
+  /// Why this look did not come by everything; nil: it did.
+  public let shortfall: IntakeError?
+
+  public init(files: [DroppedFile], endsRound: Bool, shortfall: IntakeError?) {
+    self.files = files
+    self.endsRound = endsRound
+    self.shortfall = shortfall
+  }
+}
+
+/// A file that waits for its removal.
+public struct HeldFile: Sendable {
+  /// As it is listed under its held name.
+  public let file: DroppedFile
+  /// Whether some process has it open for writing; nil where that cannot be known.
+  public let isBeingWritten: Bool?
+
+  public init(file: DroppedFile, isBeingWritten: Bool?) {
+    self.file = file
+    self.isBeingWritten = isBeingWritten
+  }
 }
 
 /// One open file, read from its start.
@@ -51,6 +88,30 @@ public struct DropPath: Hashable, Sendable, Comparable {
   public init(folders: [[UInt8]] = [], name: [UInt8]) {
     self.folders = folders
     self.name = name
+  }
+
+  private static let heldPrefix = Array(".cv~".utf8)
+  /// Bytes of a name at most, as Linux has it.
+  private static let nameLimit = 255
+
+  /// Whether the name is one that a file has only until it is removed.
+  public var isHeld: Bool {
+    // What is left must be a name, which `.` and `..` are not.
+    name.starts(with: Self.heldPrefix)
+      && ![[], [0x2E], [0x2E, 0x2E]].contains(Array(name.dropFirst(Self.heldPrefix.count)))
+  }
+
+  /// The name in the same folder that the file has until it is removed.
+  ///
+  /// Only a sidecar's can be too long for that, and then loses its beginning: whatever has a sidecar, or
+  /// is understood without one, has a name of at most 250 bytes.
+  public var held: DropPath {
+    isHeld ? self : sibling(Self.heldPrefix + name.suffix(Self.nameLimit - Self.heldPrefix.count))
+  }
+
+  /// The name that the phone system gave.
+  public var original: DropPath {
+    isHeld ? sibling(Array(name.dropFirst(Self.heldPrefix.count))) : self
   }
 
   /// The same folder, another name.

@@ -6,9 +6,9 @@
 public struct FolderState: Sendable {
   /// One piece of work; its files are not given out again until ``finish(_:_:at:)``.
   public enum Work: Hashable, Sendable {
-    /// Seal the recording, then remove it and its sidecar.
+    /// Seal the recording, then hold or remove it, and its sidecar once it is removed.
     case take(DroppedFile, sidecar: DroppedFile?)
-    /// Remove what was stored before and could not be removed then.
+    /// Remove what was stored before and not removed then.
     case remove(DroppedFile, sidecar: DroppedFile?)
     case quarantine([DroppedFile], QuarantineReason)
 
@@ -29,6 +29,8 @@ public struct FolderState: Sendable {
     case changed
     /// Stored, but not removed: from now on it is only removed.
     case stored
+    /// Stored, and now under its held name: removed when nobody wrote to it for another while.
+    case held(DroppedFile)
     /// It will not be taken as it is.
     case refused(QuarantineReason)
     /// Cannot be done now: again after a while, longer each time.
@@ -41,15 +43,38 @@ public struct FolderState: Sendable {
     var file: DroppedFile
     /// When it was first seen so.
     var since: Int64
+    /// Since when it has been so, as far as the file system knows; at most ``since``.
+    var unchangedSince: Int64
+    /// When it was last listed, by the number of the round.
+    var round: Int
     var failures = 0
     var notBefore: Int64 = .min
     var isWorkedOn = false
     var isStored = false
+    /// Written to after it was stored.
+    var wasResumed = false
     var verdict: QuarantineReason?
+
+    init(_ file: DroppedFile, since now: Int64, wall: Int64? = nil, round: Int) {
+      self.file = file
+      since = now
+      self.round = round
+      // A time of 0 is a file system's that knows none, one to come that of a clock that is wrong.
+      let lain = wall.flatMap { file.changed > 0 ? $0 - file.changed / 1_000_000 : nil } ?? 0
+      unchangedSince = now - max(0, lain)
+    }
   }
 
+  /// Files known at once; others wait until some of these are gone.
+  static let fileLimit = 100_000
+
   public let rules: IntakeRules
+  /// Files that were written to after they were stored, since the start.
+  public private(set) var resumptions: Int64 = 0
+  /// Whether files were left out of the last listing, because too many wait.
+  public private(set) var isFull = false
   private var items: [DropPath: Item] = [:]
+  private var round = 0
   /// How often the vault failed since it last did something, and when it is asked again.
   private var halts = 0
   private var haltedUntil: Int64 = .min
@@ -60,21 +85,48 @@ public struct FolderState: Sendable {
 
   /// Files that wait for something.
   public var waiting: Int { items.count }
-  /// Files whose work failed the last time.
-  public var postponed: Int { items.values.count { $0.failures > 0 } }
+  /// Files whose work failed the last time, and those that were written to after they were stored.
+  public var postponed: Int { items.values.count { $0.failures > 0 || $0.wasResumed } }
 
-  /// Takes in a whole listing.
-  public mutating func observe(_ files: [DroppedFile], at now: Int64) {
-    var listed: [DropPath: Item] = [:]
+  /// Takes in a listing.
+  ///
+  /// - Parameters:
+  ///   - files: what was listed.
+  ///   - endsRound: whether all has been listed since the last listing of which that is true; what was not
+  ///     is gone then.
+  ///   - wall: the time in ms since 1970; nil where the clock cannot be believed.
+  ///   - now: in ms of the clock that never steps.
+  public mutating func observe(
+    _ files: [DroppedFile], endsRound: Bool = true, wall: Int64? = nil, at now: Int64
+  ) {
+    isFull = false
     for file in files {
-      if let known = items[file.path], known.file == file || known.isWorkedOn {
-        listed[file.path] = known
-      } else {
-        listed[file.path] = Item(file: file, since: now)
+      guard var item = items[file.path] else {
+        if items.count < Self.fileLimit {
+          items[file.path] = Item(file, since: now, wall: wall, round: round)
+        } else {
+          isFull = true
+        }
+        continue
       }
+      if item.file != file, !item.isWorkedOn {
+        let known = item
+        item = Item(file, since: now, wall: wall, round: round)
+        item.wasResumed = known.wasResumed
+        // A new mode alone changes the file too, and then the same bytes are found in it.
+        if known.isStored, known.file.path.isHeld,
+          known.file.length != file.length || known.file.modified != file.modified
+        {
+          resumptions += 1
+          item.wasResumed = true
+        }
+      }
+      item.round = round
+      items[file.path] = item
     }
-    for (path, item) in items where item.isWorkedOn { listed[path] = item }
-    items = listed
+    guard endsRound else { return }
+    items = items.filter { $0.value.isWorkedOn || $0.value.round == round }
+    round += 1
   }
 
   /// The next work that is due, at most `count` pieces, those that settled first before others.
@@ -117,7 +169,7 @@ public struct FolderState: Sendable {
   /// Says what became of work that ``next(atMost:at:)`` gave.
   public mutating func finish(_ work: Work, _ result: Result, at now: Int64) {
     switch result {
-    case .done, .stored: halts = 0
+    case .done, .stored, .held: halts = 0
     case .halted:
       // Thousands of files must not each try a full disk, and fill the log with it.
       halts += 1
@@ -132,12 +184,22 @@ public struct FolderState: Sendable {
         items[file.path] = nil
         continue
       case .changed:
-        item = Item(file: file, since: now)
+        // What is held stays stored until a listing says what changed.
+        let isHeld = item.isStored && file.path.isHeld
+        let wasResumed = item.wasResumed
+        item = Item(file, since: now, round: item.round)
+        (item.isStored, item.wasResumed) = (isHeld, wasResumed)
         // Where nothing has to settle, a file that is being written would be looked at without end.
         item.notBefore = now + 500
       case .stored:
         item.isStored = true
         postpone(&item, at: now)
+      case .held(let held):
+        if index == 0 {
+          items[file.path] = nil
+          hold(held, after: item, at: now)
+          continue
+        }
       case .refused(let reason):
         if index == 0 { item.verdict = reason }
       case .postponed, .halted:
@@ -145,6 +207,15 @@ public struct FolderState: Sendable {
       }
       items[file.path] = item
     }
+  }
+
+  private mutating func hold(_ file: DroppedFile, after last: Item, at now: Int64) {
+    var item = Item(file, since: now, round: round)
+    item.isStored = true
+    item.wasResumed = last.wasResumed
+    // Somebody still has it open: where nothing has to settle, that would be asked without end.
+    if last.isStored, last.file.path.isHeld { item.notBefore = now + 500 }
+    items[file.path] = item
   }
 
   private func postpone(_ item: inout Item, at now: Int64) {
@@ -171,15 +242,23 @@ public struct FolderState: Sendable {
     let file = item.file
     let settled = item.since + rules.settleMilliseconds
     guard now >= settled else { return .wait(settled) }
-    let abandoned = item.since + IntakeRules.abandonedMilliseconds
+    // By the file's own time a restart does not begin the day anew; an hour of it is waited for in any
+    // case, for one of the two clocks may be wrong.
+    let abandoned = max(
+      item.since + IntakeRules.watchedMilliseconds,
+      item.unchangedSince + IntakeRules.abandonedMilliseconds)
     func atLast(_ reason: QuarantineReason) -> Decision {
       now >= abandoned ? .work(.quarantine([file], reason)) : .wait(abandoned)
     }
-    if rules.sidecar != .none, let name = Self.recording(ofSidecar: file.path.name) {
-      if items[file.path.sibling(name)] != nil { return .follows }
+    let name = file.path.original.name
+    if rules.sidecar != .none, let recording = Self.recording(ofSidecar: name) {
+      let path = file.path.sibling(recording)
+      if items[path] != nil || items[path.held] != nil { return .follows }
       if item.isStored { return .work(.remove(file, sidecar: nil)) }
       return atLast(.sidecarAlone)
     }
+    // One of a name at a time: the one that is held was there first.
+    if !file.path.isHeld, items[file.path.held] != nil { return .follows }
     let beside = sidecar(of: file)
     if let beside, beside.isWorkedOn { return .follows }
     if let beside {
@@ -189,12 +268,16 @@ public struct FolderState: Sendable {
     func quarantine(_ reason: QuarantineReason) -> Decision {
       .work(.quarantine([file] + (beside.map { [$0.file] } ?? []), reason))
     }
-    if item.isStored { return .work(.remove(file, sidecar: beside?.file)) }
+    if item.isStored {
+      // A sidecar stays for a recording that has come under the name since.
+      let isLast = !file.path.isHeld || items[file.path.original] == nil
+      return .work(.remove(file, sidecar: isLast ? beside?.file : nil))
+    }
     if let verdict = item.verdict { return quarantine(verdict) }
     guard file.isPlain else { return quarantine(.notAFile) }
     guard file.links <= 1 else { return quarantine(.linked) }
-    guard Self.isText(file.path.name) else { return quarantine(.nameEncoding) }
-    if Self.isUnfinished(file.path.name) { return atLast(.unfinished) }
+    guard Self.isText(name) else { return quarantine(.nameEncoding) }
+    if Self.isUnfinished(name) { return atLast(.unfinished) }
     guard file.length <= rules.recordingLimit else { return quarantine(.tooLarge) }
     if let beside {
       guard beside.file.isPlain, beside.file.links <= 1,
@@ -208,7 +291,8 @@ public struct FolderState: Sendable {
 
   private func sidecar(of file: DroppedFile) -> Item? {
     guard rules.sidecar != .none else { return nil }
-    return items[file.path.sibling(file.path.name + Self.sidecarEnding)]
+    let path = file.path.sibling(file.path.original.name + Self.sidecarEnding)
+    return items[path] ?? items[path.held]
   }
 
   private static let sidecarEnding = Array(".json".utf8)
@@ -238,6 +322,9 @@ public struct IntakeRules: Sendable, Equatable {
   }
   /// How long a file that waits for something may lie unchanged: a day.
   public static let abandonedMilliseconds: Int64 = 86_400_000
+
+  /// How long of that it is looked at, whatever its own times say: an hour.
+  static let watchedMilliseconds: Int64 = 3_600_000
 
   /// How long nothing about a file changes before it counts as complete.
   public var settle: Duration

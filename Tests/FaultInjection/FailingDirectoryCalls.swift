@@ -92,9 +92,11 @@ public final class FailingDirectoryCalls: DirectoryCalls {
 
   public func isBeingWritten(_ file: FileDescriptor) -> Bool? { real.isBeingWritten(file) }
 
-  public func list(_ directory: FileDescriptor, limit: Int) throws(SystemCallError) -> [[UInt8]] {
+  public func list(
+    _ directory: FileDescriptor, from: [UInt8]?, limit: Int, where isWanted: ([UInt8]) -> Bool
+  ) throws(SystemCallError) -> [[UInt8]] {
     try step("readdir")
-    return try real.list(directory, limit: limit)
+    return try real.list(directory, from: from, limit: limit, where: isWanted)
   }
 
   public func makeDirectory(_ name: [UInt8], in directory: FileDescriptor)
@@ -109,6 +111,13 @@ public final class FailingDirectoryCalls: DirectoryCalls {
   ) throws(SystemCallError) {
     try step("renameat")
     try real.rename(name, in: directory, to: newName, in: other)
+  }
+
+  public func renameToNew(
+    _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
+  ) throws(SystemCallError) {
+    try step("renameat2")
+    try real.renameToNew(name, in: directory, to: newName, in: other)
   }
 
   public func unlink(_ name: [UInt8], in directory: FileDescriptor) throws(SystemCallError) {

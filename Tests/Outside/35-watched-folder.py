@@ -125,10 +125,16 @@ def drop():
 
 
 def lying():
-    """What waits; a kill between a recording's removal and its sidecar's leaves the sidecar for a day."""
-    return [os.path.join(where, name) for where, folders, names in os.walk(folder)
-            for name in names if ".quarantine" not in where and not name.startswith(".")
-            and not (name.endswith(".json") and name[:-5] not in names)]
+    """What waits, `.cv~` before its name or not; a kill between a recording's removal and its sidecar's leaves
+    the sidecar for a day."""
+    found = []
+    for where, _, names in os.walk(folder):
+        if ".quarantine" in where:
+            continue
+        own = [name.removeprefix(".cv~") for name in names]
+        found += [os.path.join(where, name) for name in own if not name.startswith(".")
+                  and not (name.endswith(".json") and name[:-5] not in own)]
+    return found
 
 
 def wait_empty(service):

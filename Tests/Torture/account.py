@@ -123,7 +123,9 @@ class Check:
         """Waits until all that was dropped is taken or put aside."""
         deadline = time.monotonic() + 60
         while True:
-            names = set(n for n in os.listdir(self.service.drop) if not n.startswith("."))
+            # What is stored has another name until it is removed.
+            names = set(n.removeprefix(".cv~") for n in os.listdir(self.service.drop))
+            names = set(n for n in names if not n.startswith("."))
             # A kill after a recording was removed leaves its sidecar, for a day.
             names = {n for n in names if not (n.endswith(".json") and n[:-5] not in names)}
             if not names:

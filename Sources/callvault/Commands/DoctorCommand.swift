@@ -6,6 +6,7 @@ import Durable
 import Encoding
 import HTTP
 import Host
+import Intake
 import Threading
 import Vault
 
@@ -296,9 +297,21 @@ enum DoctorCommand {
           "\(folder.quarantine) is on another volume than \(folder.path), or missing",
           "name a `quarantine` on the folder's own volume: files are moved there, never copied"))
     }
+    // Of a folder that is somebody else's the files mostly are, too.
+    var seesWriters = place.owner == MachineFacts.user
     do {
       let drop = try LocalDropFolder(
         folder.path, isRecursive: folder.isRecursive, quarantine: folder.quarantine)
+      let listing = try await drop.list()
+      if let answer = await drop.seesWriters(of: listing.files) { seesWriters = answer }
+      if let shortfall = listing.shortfall {
+        findings.append(
+          Finding(
+            "intake", .warning,
+            "not all of \(folder.path) was looked at: \(CommandFailure.chain(shortfall))",
+            "let the service's user enter each folder in it, or move the folder out; of many names, see what stays there"
+          ))
+      }
       let lying = await drop.quarantined()
       if lying != 0 {
         findings.append(
@@ -312,7 +325,10 @@ enum DoctorCommand {
       findings.append(Finding("intake", .red, CommandFailure.chain(error), "run doctor again"))
     }
     if findings.count == before {
-      findings.append(Finding("intake", .good, "\(folder.path) can be taken from"))
+      let kept = "; who writes to its files cannot be seen: each stays for another `settle`"
+      findings.append(
+        Finding(
+          "intake", .good, "\(folder.path) can be taken from" + (seesWriters ? "" : kept)))
     }
   }
 
