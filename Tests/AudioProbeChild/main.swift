@@ -54,7 +54,10 @@ case "stay-locked":
 case "say-nothing":
   while true { pause() }
 case "say-garbage":
-  say((0..<4096).map { _ in UInt8.random(in: .min ... .max) })
+  var garbage = (0..<4096).map { _ in UInt8.random(in: .min ... .max) }
+  // What begins like an answer may be one.
+  while garbage[0] == 0x41 { garbage[0] = UInt8.random(in: .min ... .max) }
+  say(garbage)
   while true { pause() }
 case "ask-outside":
   say([0x52] + [UInt8](repeating: 0xFF, count: 12))

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import HTTPClient
 import Testing
 import Threading
@@ -89,8 +90,27 @@ import Threading
     }
   }
 
+  /// A socket that has a port of the loopback and does not listen: who connects there is refused.
+  private func deafSocket() throws -> (descriptor: Int32, port: UInt16) {
+    let descriptor = socket(
+      AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    unsafe inet_pton(AF_INET, "127.0.0.1", &address.sin_addr)
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let results = unsafe withUnsafeMutablePointer(to: &address) {
+      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe [bind(descriptor, $0, size), getsockname(descriptor, $0, &size)]
+      }
+    }
+    try #require(results == [0, 0])
+    return (descriptor, UInt16(bigEndian: address.sin_port))
+  }
+
   @Test func nobodyAtHomeIsUnreachable() async throws {
-    let port = try TestSite().port  // Free again once the server is gone.
+    // Held to the end: a free port may be another test's by now.
+    let (descriptor, port) = try deafSocket()
+    defer { close(descriptor) }
     for endpoint in [
       Endpoint.server(origin: "http://127.0.0.1:\(port)", trust: .system),
       .socket(path: "/nowhere/at/all.sock"), .socket(path: TestSite.folder + "/none.sock"),

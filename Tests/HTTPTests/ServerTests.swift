@@ -203,8 +203,17 @@ func occurrences(of text: String, in whole: String) -> Int {
     var limits = ServerLimits()
     limits.headTime = .milliseconds(100)
     try await TestSite.serve(limits: limits) { site in
-      let answer = try await site.exchange(start)
-      #expect(start.isEmpty ? answer.isEmpty : answer.hasPrefix("HTTP/1.1 408 "))
+      var answer = ""
+      if start.isEmpty {
+        answer = try await site.exchange(start)
+        #expect(answer.isEmpty)
+      } else {
+        // The first byte has no more time, and who is too slow with it is told nothing.
+        for _ in 0..<60 where answer.isEmpty {
+          answer = (try? await site.exchange(start)) ?? ""
+        }
+        #expect(answer.hasPrefix("HTTP/1.1 408 "))
+      }
     }
   }
 

@@ -52,12 +52,14 @@ struct OptionsProbeTests {
   // Requests go on leaving while nobody answers, and each is missed once.
   @Test func silenceIsMissedWithoutWaitingForIt() async throws {
     let peer = try Wire()
+    // Two are out at once only if none is waited for. At the fifth miss there may be none: a machine that
+    // stood still misses all at once.
     let events = try await Self.events(of: Self.target(peer.endpoint)) { events in
-      events.count { $0.result == .missed(.timeout) } == 5
+      let missed = events.count { $0.result == .missed(.timeout) }
+      return missed >= 5 && events.count { $0.result == .sent } > missed + 1
     }
-    #expect(events.count { $0.result == .sent } > 5)
     let missed = events.filter { $0.result == .missed(.timeout) }.map(\.number)
-    #expect(missed == Array(0..<5))
+    #expect(Array(missed.prefix(5)) == Array(0..<5))
   }
 
   @Test(arguments: [false, true])

@@ -108,7 +108,7 @@ import Vault
         let request = try #require(answer["Request-Id"].flatMap { Identifier($0) })
         var account: [Entry] = []
         // The outcome follows the last byte.
-        for _ in 0..<50 where account.count < 2 {
+        for _ in 0..<3000 where account.count < 2 {
           account = try await service.entries(.recordingOpened).filter { $0.request == request }
           if account.count < 2 { try await Task.sleep(for: .milliseconds(20)) }
         }

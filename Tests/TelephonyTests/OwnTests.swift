@@ -124,8 +124,14 @@ import YAML
       pid_t(
         try String(contentsOfFile: mark, encoding: .utf8).trimmingCharacters(
           in: .whitespacesAndNewlines)))
-    // Killed with its group; nobody of ours reaps it, so it may be a zombie of init's for a moment.
-    let state = try? String(contentsOfFile: "/proc/\(child)/stat", encoding: .utf8)
+    // Killed with its group, but it dies when it is next scheduled; nobody of ours reaps it, so it may
+    // be a zombie of init's for a moment.
+    var state: String?
+    for _ in 0..<6000 {
+      state = try? String(contentsOfFile: "/proc/\(child)/stat", encoding: .utf8)
+      if state?.contains(") Z ") != false { break }
+      try await Task.sleep(for: .milliseconds(10))
+    }
     #expect(state == nil || state?.contains(") Z ") == true)
   }
 

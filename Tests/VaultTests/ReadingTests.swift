@@ -57,17 +57,21 @@ import Testing
     let practice = try await Practice.new()
     let receipt = try await practice.recording([UInt8](repeating: 5, count: 300_000))
     let clinician = try await practice.caller(.clinician)
+    let (pieces, given) = AsyncStream.makeStream(of: Void.self)
     let entries = try await practice.entriesOf {
       let task = Task {
+        // Whatever ends it, nobody waits for a piece that does not come.
+        defer { given.finish() }
         try await practice.vault.openRecording(
           receipt.recording, as: clinician, purpose: .treatment
         ) { reader in
           try await reader.read(0..<300_000) { _ in
-            try await Task.sleep(for: .seconds(60))
+            given.yield()
+            try await Task.sleep(for: .seconds(3600))
           }
         }
       }
-      try await Task.sleep(for: .milliseconds(300))
+      for await _ in pieces { break }
       task.cancel()
       _ = await task.result
     }

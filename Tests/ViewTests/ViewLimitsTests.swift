@@ -53,7 +53,7 @@ import Testing
     let message = view.syslogMessage(facility: 23, enterprise: .max)
     #expect(message.count <= 4096, "\(message.count)")
     let text = String(decoding: message, as: UTF8.self)
-    #expect(text.contains("[callvault@4294967295 ") && !text.contains("32473"))
+    #expect(text.contains("[callvault@4294967295 ") && !text.contains("@32473"))
     #expect(text.contains("objects=\"100\"") && text.contains("parts=\"100\""))
     let plain = view.syslogMessage(facility: 23, enterprise: nil)
     #expect(plain.count <= 4096, "\(plain.count)")
