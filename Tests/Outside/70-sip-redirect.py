@@ -95,19 +95,24 @@ try:
     programs += [people, others, psap, router]
     until(lambda: peers.options(carrier) is not None, 30, "Kamailio answers")
 
+    def counted(condition):
+        """The counts once `condition` is so of them: they come after the answers."""
+        counts = {}
+        until(lambda: counts.update(worker.statistics()) or condition(counts), 30, counts)
+        return counts
+
     # The first of a burst may be lost by nobody: sipp, Kamailio and sipp again agree.
     calls(carrier, "+13125550123", CALLS)
-    before = worker.statistics()
-    assert before["redirected"] >= CALLS and before["redirectedSafely"] == 0, before
-    assert before["absorbed"] >= CALLS, "Kamailio acknowledges each 302: %s" % before
+    # Kamailio acknowledges each 302.
+    before = counted(lambda counts: min(counts["redirected"], counts["absorbed"]) >= CALLS)
+    assert before["redirectedSafely"] == 0, before
     worker.ask("plan off")
     calls(carrier, "+13125550123", 5)
-    after = worker.statistics()
-    assert after["redirectedSafely"] >= 5, after
+    after = counted(lambda counts: counts["redirectedSafely"] >= 5)
     worker.ask("plan on")
     calls(carrier, "911", 3)
-    emergency = worker.statistics()
-    assert emergency["emergencies"] >= 3 and emergency["redirected"] == after["redirected"], emergency
+    emergency = counted(lambda counts: counts["emergencies"] >= 3)
+    assert emergency["redirected"] == after["redirected"], emergency
     for program in (people, others, psap):
         program.signal(signal.SIGUSR1)  # sipp ends, and prints its counts.
         program.process.wait(30)
@@ -149,8 +154,8 @@ try:
             raise AssertionError("somebody got %r" % silent.recv(65535))
         except BlockingIOError:
             pass
-    counts = worker.statistics()
-    assert counts["strangers"] >= 5 and counts["tooLong"] == 1 and counts["malformed"] >= 2, counts
+    counts = counted(lambda counts: counts["strangers"] >= 5 and counts["tooLong"] and counts["malformed"] >= 2)
+    assert counts["tooLong"] == 1, counts
     say("strangers and those whom a Via names: silence; %d answers, none longer than its request" % 4)
 
     # TLS: a certificate of the authority opens it, from any address; no other does.
