@@ -54,11 +54,16 @@ public actor LocalDropFolder: DropFolder {
 
   // MARK: Looking
 
-  public func list() throws(IntakeError) -> DropListing {
+  public func list() throws(IntakeError) -> DropListing { try look(Walk(isMending: true)) }
+
+  /// As ``list()``, and changes nothing: for whoever is not the one that takes files in.
+  public func survey() throws(IntakeError) -> DropListing { try look(Walk(isMending: false)) }
+
+  private func look(_ new: Walk) throws(IntakeError) -> DropListing {
     do throws(SystemCallError) {
       let root = try calls.open(path)
       defer { calls.close(root) }
-      var walk = Walk()
+      var walk = new
       try list(root, [], from: position[...], &walk)
       let isWhole = position.isEmpty && !walk.isCut
       position = walk.isCut ? walk.last : []
@@ -71,6 +76,10 @@ public actor LocalDropFolder: DropFolder {
 
   /// One listing as it goes: folders and what they hold in the order of their names.
   private struct Walk {
+    /// Whether files get their own names back.
+    ///
+    /// A removal that another process is in the middle of would take such a file for one that is gone.
+    let isMending: Bool
     var names = LocalDropFolder.nameLimit
     var folders = LocalDropFolder.folderLimit
     var found: [DroppedFile] = []
@@ -78,19 +87,13 @@ public actor LocalDropFolder: DropFolder {
     var last: [[UInt8]] = []
     /// Whether there is more behind ``last``.
     var isCut = false
-    /// Why the last of the folders that were passed over was.
+    /// Why the last of what was passed over was.
     var passedOver: SystemCallError?
-
-    /// Whether a name is looked at beyond the limit: a recording must not be taken before its sidecar is seen.
-    func mayGoOn(with path: [[UInt8]]) -> Bool {
-      guard let name = last.last else { return false }
-      return path == Array(last.dropLast()) + [name + Array(".json".utf8)]
-    }
 
     func shortfall(isWhole: Bool) -> IntakeError? {
       if let passedOver {
         return IntakeError(
-          .unavailable, during: "entering a folder below, which is passed over", cause: passedOver)
+          .unavailable, during: "looking at what is passed over", cause: passedOver)
       }
       return isWhole
         ? nil
@@ -106,8 +109,8 @@ public actor LocalDropFolder: DropFolder {
     _ walk: inout Walk
   ) throws(SystemCallError) {
     hint(at: directory)
-    // Besides those that may be looked at: the one before, a sidecar, and one that says there are more.
-    let limit = walk.names + 3
+    // Besides those that may be looked at: the one before, and one that says there are more.
+    let limit = walk.names + 2
     let names = try calls.list(directory, from: position.first, limit: limit) {
       $0.first != UInt8(ascii: ".") || DropPath(name: $0).isHeld
     }
@@ -115,7 +118,7 @@ public actor LocalDropFolder: DropFolder {
       let path = folders + [name]
       let rest = name == position.first ? position.dropFirst() : []
       if name == position.first, rest.isEmpty { continue }
-      guard walk.names > 0 || walk.mayGoOn(with: path) else {
+      guard walk.names > 0 else {
         walk.isCut = true
         return
       }
@@ -128,7 +131,11 @@ public actor LocalDropFolder: DropFolder {
         continue
       }
       let dropPath = DropPath(folders: folders, name: name)
-      if status.kind == .directory, !dropPath.isHeld {
+      if dropPath.isHeld {
+        if status.kind == .file, walk.isMending {
+          giveBackName(dropPath, in: directory, &walk)
+        }
+      } else if status.kind == .directory {
         if isRecursive, folders.count < Self.depthLimit {
           guard walk.folders > 0 else {
             walk.isCut = true
@@ -141,10 +148,26 @@ public actor LocalDropFolder: DropFolder {
       } else {
         walk.found.append(DroppedFile(dropPath, status))
       }
-      walk.names = max(0, walk.names - 1)
+      walk.names -= 1
       walk.last = path
     }
     if names.count == limit { walk.isCut = true }
+  }
+
+  /// Gives a file that an interrupted removal left its own name again, where that is free.
+  ///
+  /// Whether it is stored only a look under that name tells, beside its sidecar. Where another file has come
+  /// under it, both stay and somebody has to look.
+  private func giveBackName(
+    _ path: DropPath, in directory: FileDescriptor, _ walk: inout Walk
+  ) {
+    do throws(SystemCallError) {
+      let name = path.original.name
+      try calls.renameToNew(path.name, in: directory, to: name, in: directory)
+      walk.found.append(DroppedFile(path.original, try calls.status(of: name, in: directory)))
+    } catch {
+      if error.number != ENOENT { walk.passedOver = error }
+    }
   }
 
   /// Lists a folder below; one that cannot be entered or read must not keep the others from being looked at.
@@ -216,36 +239,22 @@ public actor LocalDropFolder: DropFolder {
     }
   }
 
-  public func hold(_ file: DroppedFile) throws(IntakeError) -> HeldFile {
-    try inFolder(of: file) { directory throws(SystemCallError) in
-      let path = file.path.held
-      do throws(SystemCallError) {
-        try expect(file, in: directory)
-        if !file.path.isHeld {
-          // Not made durable: whichever of the two names a crash leaves is looked at again.
-          try calls.renameToNew(file.path.name, in: directory, to: path.name, in: directory)
-        }
-      } catch {
-        // Renamed already, by a try that failed behind that.
-        guard error.number == ENOENT, !file.path.isHeld else { throw error }
-      }
-      let descriptor = try calls.openFile(path.name, in: directory)
-      defer { calls.close(descriptor) }
-      let held = DroppedFile(path, try calls.status(of: descriptor))
-      // Another file may have come under the old name after the look above. It lies under the held name
-      // now, unread, and is taken from there.
-      guard held.isSame(as: file) else { throw SystemCallError("renameat2", ESTALE) }
-      return HeldFile(file: held, isBeingWritten: calls.isBeingWritten(descriptor))
-    }
-  }
-
   public func remove(_ file: DroppedFile) throws(IntakeError) {
     do throws(IntakeError) {
-      // By a name that only we use, so that nobody's new file is removed in place of this one.
-      let file = file.path.isHeld ? file : try hold(file).file
       try inFolder(of: file) { directory throws(SystemCallError) in
         try expect(file, in: directory)
-        try calls.unlink(file.path.name, in: directory)
+        // By a name that only we use, so that nobody's new file is removed in place of this one. Not made
+        // durable: what a crash leaves under it gets its own name back.
+        let held = file.path.held
+        try calls.renameToNew(file.path.name, in: directory, to: held.name, in: directory)
+        let moved = DroppedFile(file.path, try calls.status(of: held.name, in: directory))
+        guard moved.isSame(as: file) else {
+          // Another file came under the name after the look above. Where a third has come since, the next
+          // listing tells.
+          try calls.renameToNew(held.name, in: directory, to: file.path.name, in: directory)
+          throw SystemCallError("renameat2", ESTALE)
+        }
+        try calls.unlink(held.name, in: directory)
         try calls.fsync(directory)
       }
     } catch {
@@ -318,7 +327,7 @@ public actor LocalDropFolder: DropFolder {
     for file in files {
       do throws(IntakeError) {
         try inFolder(of: file) { directory throws(SystemCallError) in
-          let name = file.path.original.name
+          let name = file.path.name
           try expect(file, in: directory)
           try calls.renameToNew(file.path.name, in: directory, to: name, in: item)
           let moved = DroppedFile(file.path, try calls.status(of: name, in: item))

@@ -1,14 +1,14 @@
 /// A folder into which a phone system drops recordings.
 ///
 /// The far side writes whenever it likes and names files as it likes, so everything is looked at again
-/// right before it is acted on: `open`, `hold`, `remove` and `quarantine` touch a file only while it is still what
+/// right before it is acted on: `open`, `remove` and `quarantine` touch a file only while it is still what
 /// was listed.
 ///
 /// All functions throw ``IntakeError``: ``IntakeError/Code/vanished``, ``IntakeError/Code/changed`` or
 /// ``IntakeError/Code/unavailable``.
 public protocol DropFolder: Sendable {
-  /// What lies in the folder now, at most some thousands; names that begin with a dot are left out, but
-  /// for ``DropPath/held`` ones.
+  /// What lies in the folder now, at most some thousands; names that begin with a dot are left out. A file
+  /// that an interrupted removal left under its ``DropPath/held`` name gets its own back.
   func list() async throws(IntakeError) -> DropListing
 
   /// Opens what was listed.
@@ -17,15 +17,10 @@ public protocol DropFolder: Sendable {
   ///   can be known.
   func open(_ file: DroppedFile) async throws(IntakeError) -> any DroppedFileReader
 
-  /// Gives a file its ``DropPath/held`` name, under which nobody else opens it; one that has it keeps it.
+  /// Removes a file and makes its absence durable; one that is gone already is no error.
   ///
-  /// Done again after an interruption, it comes to the same.
-  ///
-  /// - Throws: ``IntakeError/Code/changed`` also where another file came under the name just before: that one
-  ///   now has the held name, and is listed.
-  func hold(_ file: DroppedFile) async throws(IntakeError) -> HeldFile
-
-  /// Holds a file, removes it and makes its absence durable; one that is gone already is no error.
+  /// - Throws: ``IntakeError/Code/changed`` also where another file came under the name at the last moment;
+  ///   that one stays.
   func remove(_ file: DroppedFile) async throws(IntakeError)
 
   /// Moves files, which may vanish meanwhile, into a folder of quarantine of their own, beside a file with the reason.
@@ -57,19 +52,6 @@ public struct DropListing: Sendable {
   }
 }
 
-/// A file that waits for its removal.
-public struct HeldFile: Sendable {
-  /// As it is listed under its held name.
-  public let file: DroppedFile
-  /// Whether some process has it open for writing; nil where that cannot be known.
-  public let isBeingWritten: Bool?
-
-  public init(file: DroppedFile, isBeingWritten: Bool?) {
-    self.file = file
-    self.isBeingWritten = isBeingWritten
-  }
-}
-
 /// One open file, read from its start.
 public protocol DroppedFileReader: Sendable {
   /// The next bytes, at most 64 KiB; nil at the end.
@@ -94,22 +76,22 @@ public struct DropPath: Hashable, Sendable, Comparable {
   /// Bytes of a name at most, as Linux has it.
   private static let nameLimit = 255
 
-  /// Whether the name is one that a file has only until it is removed.
+  /// Whether the name is one that a file has only while it is removed.
   public var isHeld: Bool {
     // What is left must be a name, which `.` and `..` are not.
     name.starts(with: Self.heldPrefix)
       && ![[], [0x2E], [0x2E, 0x2E]].contains(Array(name.dropFirst(Self.heldPrefix.count)))
   }
 
-  /// The name in the same folder that the file has until it is removed.
+  /// The name in the same folder that the file has while it is removed.
   ///
   /// Only a sidecar's can be too long for that, and then loses its beginning: whatever has a sidecar, or
   /// is understood without one, has a name of at most 250 bytes.
   public var held: DropPath {
-    isHeld ? self : sibling(Self.heldPrefix + name.suffix(Self.nameLimit - Self.heldPrefix.count))
+    sibling(Self.heldPrefix + name.suffix(Self.nameLimit - Self.heldPrefix.count))
   }
 
-  /// The name that the phone system gave.
+  /// Of a held name, the one that the phone system gave.
   public var original: DropPath {
     isHeld ? sibling(Array(name.dropFirst(Self.heldPrefix.count))) : self
   }

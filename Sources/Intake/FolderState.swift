@@ -6,9 +6,9 @@
 public struct FolderState: Sendable {
   /// One piece of work; its files are not given out again until ``finish(_:_:at:)``.
   public enum Work: Hashable, Sendable {
-    /// Seal the recording, then hold or remove it, and its sidecar once it is removed.
+    /// Seal the recording, then remove it and its sidecar.
     case take(DroppedFile, sidecar: DroppedFile?)
-    /// Remove what was stored before and not removed then.
+    /// Remove what was stored before and could not be removed then.
     case remove(DroppedFile, sidecar: DroppedFile?)
     case quarantine([DroppedFile], QuarantineReason)
 
@@ -29,8 +29,6 @@ public struct FolderState: Sendable {
     case changed
     /// Stored, but not removed: from now on it is only removed.
     case stored
-    /// Stored, and now under its held name: removed when nobody wrote to it for another while.
-    case held(DroppedFile)
     /// It will not be taken as it is.
     case refused(QuarantineReason)
     /// Cannot be done now: again after a while, longer each time.
@@ -45,19 +43,19 @@ public struct FolderState: Sendable {
     var since: Int64
     /// Since when it has been so, as far as the file system knows; at most ``since``.
     var unchangedSince: Int64
-    /// When it was last listed, by the number of the round.
+    /// When it was first listed so and when last, by the number of the round.
+    let firstRound: Int
     var round: Int
     var failures = 0
     var notBefore: Int64 = .min
     var isWorkedOn = false
     var isStored = false
-    /// Written to after it was stored.
-    var wasResumed = false
     var verdict: QuarantineReason?
 
     init(_ file: DroppedFile, since now: Int64, wall: Int64? = nil, round: Int) {
       self.file = file
       since = now
+      firstRound = round
       self.round = round
       // A time of 0 is a file system's that knows none, one to come that of a clock that is wrong.
       let lain = wall.flatMap { file.changed > 0 ? $0 - file.changed / 1_000_000 : nil } ?? 0
@@ -69,12 +67,11 @@ public struct FolderState: Sendable {
   static let fileLimit = 100_000
 
   public let rules: IntakeRules
-  /// Files that were written to after they were stored, since the start.
-  public private(set) var resumptions: Int64 = 0
-  /// Whether files were left out of the last listing, because too many wait.
-  public private(set) var isFull = false
+  /// Whether files were left out of what was listed last, because too many wait.
+  public var isFull: Bool { fullRound.map { $0 >= round - 1 } ?? false }
   private var items: [DropPath: Item] = [:]
   private var round = 0
+  private var fullRound: Int?
   /// How often the vault failed since it last did something, and when it is asked again.
   private var halts = 0
   private var haltedUntil: Int64 = .min
@@ -85,8 +82,8 @@ public struct FolderState: Sendable {
 
   /// Files that wait for something.
   public var waiting: Int { items.count }
-  /// Files whose work failed the last time, and those that were written to after they were stored.
-  public var postponed: Int { items.values.count { $0.failures > 0 || $0.wasResumed } }
+  /// Files whose work failed the last time.
+  public var postponed: Int { items.values.count { $0.failures > 0 } }
 
   /// Takes in a listing.
   ///
@@ -99,27 +96,17 @@ public struct FolderState: Sendable {
   public mutating func observe(
     _ files: [DroppedFile], endsRound: Bool = true, wall: Int64? = nil, at now: Int64
   ) {
-    isFull = false
     for file in files {
       guard var item = items[file.path] else {
         if items.count < Self.fileLimit {
           items[file.path] = Item(file, since: now, wall: wall, round: round)
         } else {
-          isFull = true
+          fullRound = round
         }
         continue
       }
       if item.file != file, !item.isWorkedOn {
-        let known = item
         item = Item(file, since: now, wall: wall, round: round)
-        item.wasResumed = known.wasResumed
-        // A new mode alone changes the file too, and then the same bytes are found in it.
-        if known.isStored, known.file.path.isHeld,
-          known.file.length != file.length || known.file.modified != file.modified
-        {
-          resumptions += 1
-          item.wasResumed = true
-        }
       }
       item.round = round
       items[file.path] = item
@@ -169,7 +156,7 @@ public struct FolderState: Sendable {
   /// Says what became of work that ``next(atMost:at:)`` gave.
   public mutating func finish(_ work: Work, _ result: Result, at now: Int64) {
     switch result {
-    case .done, .stored, .held: halts = 0
+    case .done, .stored: halts = 0
     case .halted:
       // Thousands of files must not each try a full disk, and fill the log with it.
       halts += 1
@@ -184,22 +171,12 @@ public struct FolderState: Sendable {
         items[file.path] = nil
         continue
       case .changed:
-        // What is held stays stored until a listing says what changed.
-        let isHeld = item.isStored && file.path.isHeld
-        let wasResumed = item.wasResumed
         item = Item(file, since: now, round: item.round)
-        (item.isStored, item.wasResumed) = (isHeld, wasResumed)
         // Where nothing has to settle, a file that is being written would be looked at without end.
         item.notBefore = now + 500
       case .stored:
         item.isStored = true
         postpone(&item, at: now)
-      case .held(let held):
-        if index == 0 {
-          items[file.path] = nil
-          hold(held, after: item, at: now)
-          continue
-        }
       case .refused(let reason):
         if index == 0 { item.verdict = reason }
       case .postponed, .halted:
@@ -207,15 +184,6 @@ public struct FolderState: Sendable {
       }
       items[file.path] = item
     }
-  }
-
-  private mutating func hold(_ file: DroppedFile, after last: Item, at now: Int64) {
-    var item = Item(file, since: now, round: round)
-    item.isStored = true
-    item.wasResumed = last.wasResumed
-    // Somebody still has it open: where nothing has to settle, that would be asked without end.
-    if last.isStored, last.file.path.isHeld { item.notBefore = now + 500 }
-    items[file.path] = item
   }
 
   private func postpone(_ item: inout Item, at now: Int64) {
@@ -234,7 +202,7 @@ public struct FolderState: Sendable {
     case work(Work)
     /// Not before this time, unless something changes.
     case wait(Int64)
-    /// Goes with its recording.
+    /// Goes with its recording, or waits for a listing.
     case follows
   }
 
@@ -242,6 +210,8 @@ public struct FolderState: Sendable {
     let file = item.file
     let settled = item.since + rules.settleMilliseconds
     guard now >= settled else { return .wait(settled) }
+    // Until all of the folder was listed, its sidecar may lie in what was not.
+    guard item.firstRound < round else { return .follows }
     // By the file's own time a restart does not begin the day anew; an hour of it is waited for in any
     // case, for one of the two clocks may be wrong.
     let abandoned = max(
@@ -250,15 +220,12 @@ public struct FolderState: Sendable {
     func atLast(_ reason: QuarantineReason) -> Decision {
       now >= abandoned ? .work(.quarantine([file], reason)) : .wait(abandoned)
     }
-    let name = file.path.original.name
+    let name = file.path.name
     if rules.sidecar != .none, let recording = Self.recording(ofSidecar: name) {
-      let path = file.path.sibling(recording)
-      if items[path] != nil || items[path.held] != nil { return .follows }
+      if items[file.path.sibling(recording)] != nil { return .follows }
       if item.isStored { return .work(.remove(file, sidecar: nil)) }
       return atLast(.sidecarAlone)
     }
-    // One of a name at a time: the one that is held was there first.
-    if !file.path.isHeld, items[file.path.held] != nil { return .follows }
     let beside = sidecar(of: file)
     if let beside, beside.isWorkedOn { return .follows }
     if let beside {
@@ -268,11 +235,7 @@ public struct FolderState: Sendable {
     func quarantine(_ reason: QuarantineReason) -> Decision {
       .work(.quarantine([file] + (beside.map { [$0.file] } ?? []), reason))
     }
-    if item.isStored {
-      // A sidecar stays for a recording that has come under the name since.
-      let isLast = !file.path.isHeld || items[file.path.original] == nil
-      return .work(.remove(file, sidecar: isLast ? beside?.file : nil))
-    }
+    if item.isStored { return .work(.remove(file, sidecar: beside?.file)) }
     if let verdict = item.verdict { return quarantine(verdict) }
     guard file.isPlain else { return quarantine(.notAFile) }
     guard file.links <= 1 else { return quarantine(.linked) }
@@ -285,14 +248,16 @@ public struct FolderState: Sendable {
       else { return quarantine(.sidecar) }
     } else if rules.sidecar == .required {
       return atLast(.sidecarMissing)
+    } else if rules.sidecar != .none, isFull {
+      // Its sidecar may be among those that were left out.
+      return .follows
     }
     return .work(.take(file, sidecar: beside?.file))
   }
 
   private func sidecar(of file: DroppedFile) -> Item? {
     guard rules.sidecar != .none else { return nil }
-    let path = file.path.sibling(file.path.original.name + Self.sidecarEnding)
-    return items[path] ?? items[path.held]
+    return items[file.path.sibling(file.path.name + Self.sidecarEnding)]
   }
 
   private static let sidecarEnding = Array(".json".utf8)

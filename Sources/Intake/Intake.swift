@@ -4,13 +4,12 @@ public import Threading
 public import Vault
 
 /// Takes in what a phone system drops into one folder: seals it through the vault's ordinary operations, and removes
-/// the file once its receipt is durable and nobody writes to it.
+/// the file once its receipt is durable.
 ///
 /// What cannot be understood goes to quarantine, with an entry; what cannot be done now stays where it
 /// is. The order, and what a crash leaves in between: call and recording durable (found again,
-/// recognised by source, id and bytes) → recording under its held name (found there, and recognised
-/// likewise) → recording removed (its sidecar is left alone) → sidecar removed. Nothing is removed that is
-/// not stored, and nothing is stored twice.
+/// recognised by source, id and bytes, and removed) → recording removed (its sidecar is left alone) →
+/// sidecar removed. Nothing is removed that is not stored, and nothing is stored twice.
 public actor Intake {
   /// One folder, as the settings describe it.
   public struct Configuration: Sendable {
@@ -79,7 +78,6 @@ public actor Intake {
   func look() async {
     do throws(IntakeError) {
       let listing = try await folder.list()
-      let resumptions = state.resumptions
       let reading = wall.read()
       state.observe(
         listing.files, endsRound: listing.endsRound,
@@ -90,11 +88,6 @@ public actor Intake {
           ?? (state.isFull
             ? IntakeError(.unavailable, during: "waiting with more files than are known at once")
             : nil)
-        if state.resumptions > resumptions {
-          $0.postponements += state.resumptions - resumptions
-          $0.lastFailure = IntakeError(
-            .changed, during: "keeping a recording that was written to after it was stored")
-        }
       }
     } catch {
       facts.withLock { [error] in $0.failure = error }
@@ -146,9 +139,9 @@ public actor Intake {
       switch work {
       case .take(let file, let sidecar):
         try await take(file, sidecar)
-        return await removed(file, sidecar, wasWatched: false)
+        return await removed(file, sidecar)
       case .remove(let file, let sidecar):
-        return await removed(file, sidecar, wasWatched: file.path.isHeld)
+        return await removed(file, sidecar)
       case .quarantine(let files, let reason):
         try await quarantine(files, because: reason)
         return .done
@@ -179,7 +172,7 @@ public actor Intake {
   /// Seals a recording; when this returns, its receipt is durable.
   private nonisolated func take(_ file: DroppedFile, _ sidecar: DroppedFile?) async throws {
     let described = try await read(sidecar)
-    guard let name = String(validating: file.path.original.name, as: UTF8.self) else {
+    guard let name = String(validating: file.path.name, as: UTF8.self) else {
       throw IntakeError(.refused(.nameEncoding), during: "reading the name of a recording")
     }
     let call = try CallDescription.call(
@@ -268,33 +261,11 @@ public actor Intake {
   }
 
   /// The recording first: a recording left without its sidecar would be taken for another call.
-  ///
-  /// A phone system that pauses for longer than what settles goes on writing to the file that it has open,
-  /// whose bytes would end with its last name. So it gets a name that only we know, and is watched for as
-  /// long again. Where the kernel tells that nobody has it open, nobody can under that name, and there is
-  /// nothing to watch for; it tells that to a file's owner only, which the phone system mostly is.
-  ///
-  /// - Parameters:
-  ///   - file: the recording, which is stored.
-  ///   - sidecar: nil: it has none, or it stays for another.
-  ///   - wasWatched: whether the file has been held, and settled there, since it was stored.
-  /// - Returns: what became of it.
   private nonisolated func removed(
-    _ file: DroppedFile, _ sidecar: DroppedFile?, wasWatched: Bool
+    _ file: DroppedFile, _ sidecar: DroppedFile?
   ) async -> FolderState.Result {
     do throws(IntakeError) {
-      let held: HeldFile?
-      do throws(IntakeError) {
-        held = try await folder.hold(file)
-      } catch {
-        guard error.code == .vanished else { throw error }
-        held = nil
-      }
-      if let held {
-        let isDone = wasWatched || !file.path.isHeld && held.isBeingWritten == false
-        guard isDone, held.isBeingWritten != true else { return .held(held.file) }
-      }
-      try await folder.remove(held?.file ?? file)
+      try await folder.remove(file)
       if let sidecar { try await folder.remove(sidecar) }
       return .done
     } catch {
@@ -313,8 +284,8 @@ public actor Intake {
   ) async throws {
     let caller = try await vault.admitIntake(of: configuration.source)
     try await vault.recordQuarantine(
-      of: files.first?.path.original.name ?? [], because: reason.rawValue,
-      isTooLarge: reason == .tooLarge, as: caller
+      of: files.first?.path.name ?? [], because: reason.rawValue, isTooLarge: reason == .tooLarge,
+      as: caller
     ) {
       try await folder.quarantine(files, because: reason)
     }
@@ -329,11 +300,9 @@ public struct IntakeFacts: Sendable {
   public internal(set) var recognised: Int64 = 0
   /// Files put into quarantine since the start.
   public internal(set) var quarantined: [QuarantineReason: Int64] = [:]
-  /// Times that a file could not be taken or removed and was left for later, or was written to after it was
-  /// stored.
+  /// Times that a file could not be taken or removed and was left for later.
   public internal(set) var postponements: Int64 = 0
-  /// Files in the folder at the last look, and those of them whose work failed or that were written to
-  /// after they were stored.
+  /// Files in the folder at the last look, and those of them whose work failed.
   public internal(set) var waiting = 0
   public internal(set) var postponed = 0
   /// What lies in quarantine; nil: it cannot be read.

@@ -123,7 +123,7 @@ class Check:
         """Waits until all that was dropped is taken or put aside."""
         deadline = time.monotonic() + 60
         while True:
-            # What is stored has another name until it is removed.
+            # A kill in the middle of a removal leaves another name, until the next look.
             names = set(n.removeprefix(".cv~") for n in os.listdir(self.service.drop))
             names = set(n for n in names if not n.startswith("."))
             # A kill after a recording was removed leaves its sidecar, for a day.

@@ -302,7 +302,7 @@ enum DoctorCommand {
     do {
       let drop = try LocalDropFolder(
         folder.path, isRecursive: folder.isRecursive, quarantine: folder.quarantine)
-      let listing = try await drop.list()
+      let listing = try await drop.survey()
       if let answer = await drop.seesWriters(of: listing.files) { seesWriters = answer }
       if let shortfall = listing.shortfall {
         findings.append(
@@ -325,10 +325,15 @@ enum DoctorCommand {
       findings.append(Finding("intake", .red, CommandFailure.chain(error), "run doctor again"))
     }
     if findings.count == before {
-      let kept = "; who writes to its files cannot be seen: each stays for another `settle`"
+      findings.append(Finding("intake", .good, "\(folder.path) can be taken from"))
+    }
+    if !seesWriters {
+      // No warning: the service may have what whoever runs this has not.
       findings.append(
         Finding(
-          "intake", .good, "\(folder.path) can be taken from" + (seesWriters ? "" : kept)))
+          "intake", .good,
+          "who still writes to a file in \(folder.path) is not told to you: is it to the service, by CAP_LEASE?"
+        ))
     }
   }
 
