@@ -16,7 +16,7 @@ public final class TLSSession {
   private static let handshakeCredit = 128 << 10
   /// Two records of the greatest length, of which one is read ahead, and what goes with them.
   private static let greatestCredit = 40 << 10
-  /// A record of one byte is 23 bytes long.
+  /// A record of one byte is 23 bytes long; padding earns nothing.
   private static let creditOfByte = 64
 
   init(_ handle: OpaquePointer, by rules: TLSRules) {

@@ -77,8 +77,9 @@ import Testing
     #expect(try await OwnVerifier.findings(harness.layout.log, key: harness.key) == [])
   }
 
-  /// More than one head behind the published one: nobody's crash leaves that.
-  @Test func whatSomebodyPutIntoTheHistoryStaysThere() async throws {
+  /// What no crash leaves: the published head's record is changed, or none before it is found any more.
+  @Test(arguments: ["published head", "first length"])
+  func whatSomebodyDidToTheHistoryStaysThere(place: String) async throws {
     let harness = try Harness()
     let log = try await harness.open()
     for _ in 0..<3 {
@@ -88,12 +89,27 @@ import Testing
     let folder = harness.layout.log + "/checkpoints"
     let month = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
     var changed = try bytes(folder + "/" + month)
-    // The record of the published head itself, and those before it are no longer found behind it.
-    changed[changed.count - 2] ^= 1
+    changed[place == "first length" ? 0 : changed.count - 2] ^= 1
     try Data(changed).write(to: URL(fileURLWithPath: folder + "/" + month))
     let reopened = try await harness.open()
     try await reopened.publish()
     #expect(try bytes(folder + "/" + month).starts(with: changed))
     #expect(try await !OwnVerifier.findings(harness.layout.log, key: harness.key).isEmpty)
+  }
+
+  @Test func openingsBehindADamagedOneAreKept() async throws {
+    let harness = try Harness()
+    let log = try await harness.open()
+    for _ in 0..<3 { _ = try await log.record(harness.draft()) }
+    try await log.publish()
+    let path = harness.layout.openings + "/000"
+    var changed = try bytes(path)
+    let count = JournalFrame.wholeFrames(of: changed).count
+    changed[20] ^= 1
+    try Data(changed).write(to: URL(fileURLWithPath: path))
+    let reopened = try await harness.open()
+    _ = try await reopened.record(harness.draft())
+    try await reopened.publish()
+    #expect(JournalFrame.wholeFrames(of: try bytes(path)).count == count)
   }
 }

@@ -108,7 +108,7 @@ public enum EntryFlag: String, CaseIterable, Sendable, Comparable {
   /// Before this start the journal ended with bytes that no signed head covered; they were cut.
   case tailCut = "tail-cut"
   /// The run before this start did not record its stop: refusals that it had only counted, at most
-  /// a second of them, may be missing.
+  /// a second of them and a minute of a flood, may be missing.
   case uncleanStop = "unclean-stop"
 
   public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }

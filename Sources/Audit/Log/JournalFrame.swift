@@ -50,12 +50,26 @@ public struct JournalFrame: Hashable, Sendable {
   }
 
   /// The frames that `bytes` begin with, each as it is encoded: what follows them is a torn end.
-  public static func wholeFrames(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+  ///
+  /// - Parameters:
+  ///   - bytes: frames, one behind the other.
+  ///   - passingDamage: true to go on with every frame that can be found behind one that is bad, by its sum.
+  /// - Returns: the frames, in order.
+  public static func wholeFrames(
+    of bytes: [UInt8], passingDamage: Bool = false
+  ) -> [ArraySlice<UInt8>] {
     var frames: [ArraySlice<UInt8>] = []
     var (start, end) = (0, 0)
-    while JournalFrame(in: bytes, at: &end) != nil {
-      frames.append(bytes[start..<end])
-      start = end
+    while start < bytes.count {
+      if JournalFrame(in: bytes, at: &end) != nil {
+        frames.append(bytes[start..<end])
+        start = end
+      } else if passingDamage {
+        start += 1
+        end = start
+      } else {
+        break
+      }
     }
     return frames
   }

@@ -18,9 +18,9 @@ public struct LogConfiguration: Sendable {
   public var outcomeDelay: Duration = .milliseconds(10)
   /// How often counted refusals become entries.
   ///
-  /// At most a second, or a crash loses more.
+  /// At most a second, or a crash loses more. A flood's further counts wait for the end of its window.
   public var aggregateInterval: Duration = .milliseconds(500)
-  /// How long refusals from one network and for one reason count as one flood.
+  /// How long refusals from one network, or with one known credential, and for one reason count as one flood.
   public var refusalWindow: Duration = .seconds(60)
   /// How long partial tiles that newer ones supersede stay for readers of an older checkpoint.
   public var partialGrace: Duration = .seconds(600)

@@ -113,7 +113,8 @@ extension AuditLog {
         start.last = last.time
       }
     }
-    // Counted refusals live in memory for up to a second: without a stop some may be missing.
+    // Counted refusals live in memory for a second, those of a flood for its window: without a stop some may
+    // be missing.
     if head.size > 1, !cleanStop { start.flags.insert(.uncleanStop) }
     _ = try await append(start)
     // What it fails for keeps no log from its work; it is tried again while the log runs.

@@ -59,6 +59,8 @@ struct RefusalAggregates: Sendable {
   let window: Duration
 
   private var seen: [Key: Int] = [:]
+  /// Keys of which a count was given out in this window: once is enough for somebody to look.
+  private var told: Set<Key> = []
   private var waiting: [Key: Aggregate] = [:]
   private var windowStart: ContinuousClock.Instant?
 
@@ -74,10 +76,7 @@ struct RefusalAggregates: Sendable {
   mutating func take(
     _ refusal: Refusal, at time: Timestamp, now: ContinuousClock.Instant
   ) -> EntryDraft? {
-    if windowStart.map({ now - $0 >= window }) ?? true {
-      windowStart = now
-      seen = [:]
-    }
+    begin(windowAt: now)
     var draft = refusal.draft
     draft.commits[.via] = Array(refusal.source.utf8.prefix(Commitment.maximumValueLength))
     var prefix = SourcePrefix(refusal.source).text
@@ -102,6 +101,12 @@ struct RefusalAggregates: Sendable {
     return nil
   }
 
+  private mutating func begin(windowAt now: ContinuousClock.Instant) {
+    guard windowStart.map({ now - $0 >= window }) ?? true else { return }
+    windowStart = now
+    (seen, told) = ([:], [])
+  }
+
   private mutating func add(_ new: Aggregate, to wanted: Key) {
     var (key, new) = (wanted, new)
     if case .network = key.origin, waiting[key] == nil, waiting.count >= Self.maximumWaiting {
@@ -119,10 +124,16 @@ struct RefusalAggregates: Sendable {
     waiting[key] = aggregate
   }
 
-  /// Returns what was counted since the last call, as drafts.
-  mutating func flush() -> [EntryDraft] {
-    defer { waiting = [:] }
-    return waiting.values.map { aggregate in
+  /// Returns what was counted, as drafts: of each key once in a window, or a flood would be two entries a
+  /// second for as long as it lasts; at the end all.
+  mutating func flush(now: ContinuousClock.Instant, atLast: Bool = false) -> [EntryDraft] {
+    begin(windowAt: now)
+    let due = waiting.filter { atLast || !told.contains($0.key) }
+    for key in due.keys {
+      waiting[key] = nil
+      told.insert(key)
+    }
+    return due.values.map { aggregate in
       var draft = aggregate.draft
       draft.id = .random()
       draft.commits = [.via: Array(aggregate.prefix.utf8)]
@@ -220,8 +231,8 @@ extension AuditLog {
   /// Records a refused caller: at once, or counted with others like it.
   ///
   /// The first 10 from one network, or with one known credential, and for one reason within a window are
-  /// entries of their own. The others become entries that say how many there were, durable within a second
-  /// while ``run()`` runs.
+  /// entries of their own. The others become entries that say how many there were, durable while ``run()``
+  /// runs: the first within a second, the others with the end of the window.
   ///
   /// - Throws: as ``record(_:)``.
   public func recordRefusal(_ refusal: Refusal) async throws(AuditError) {
@@ -231,7 +242,7 @@ extension AuditLog {
   }
 
   func flushRefusals(closing: Bool = false) async throws(AuditError) {
-    var drafts = refusals.flush()[...]
+    var drafts = refusals.flush(now: .now, atLast: closing)[...]
     while let draft = drafts.popFirst() {
       do {
         _ = try await append(draft, closing: closing)

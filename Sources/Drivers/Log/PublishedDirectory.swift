@@ -66,11 +66,23 @@ public actor PublishedDirectory: PublishedLogFiles {
     let history = try publication.history.map { month in
       try appendToHistory(publication.checkpoint, at: month)
     }
-    // Last: from here on a reader asks for the files above.
-    try AtomicFile.write(
-      publication.checkpoint, to: log + "/checkpoint", mode: .publicFile, on: fileSystem)
-    // Not before: what a publication that failed has appended is written over by the next, or a disk that
-    // takes these files and no tiles would fill up with them, a copy each second.
+    do {
+      // Last: from here on a reader asks for the files above.
+      try AtomicFile.write(
+        publication.checkpoint, to: log + "/checkpoint", mode: .publicFile, on: fileSystem)
+    } catch {
+      // It may have its name all the same, and then what it speaks of must stay.
+      if (try? published("checkpoint")) == publication.checkpoint { keep(openings, history) }
+      throw error
+    }
+    keep(openings, history)
+  }
+
+  /// Notes where the files that grow end, once the checkpoint says so.
+  ///
+  /// Not before: what a publication that failed has appended is written over by the next, or a disk that
+  /// takes these files and no tiles would fill up with them, a copy each second.
+  private func keep(_ openings: FileEnd?, _ history: FileEnd?) {
     if let openings { openingsEnd = openings }
     if let history { historyEnd = history }
   }
@@ -127,6 +139,8 @@ public actor PublishedDirectory: PublishedLogFiles {
 
   /// The whole frames of an openings file but those that are published again: after a crash a
   /// publication is repeated.
+  ///
+  /// What lies behind a damaged frame is kept: what is missing a verifier counts.
   private func storedFrames(_ path: String, besides frames: [UInt8]) throws -> [UInt8] {
     guard let file = try openIfPresent(path), file.length > 0 else { return [] }
     guard file.length <= Int64(Self.fileLimit) else {
@@ -134,7 +148,8 @@ public actor PublishedDirectory: PublishedLogFiles {
     }
     let bytes = try file.read(at: 0, count: Self.fileLimit)
     let again = Set(JournalFrame.wholeFrames(of: frames))
-    return JournalFrame.wholeFrames(of: bytes).filter { !again.contains($0) }.flatMap(\.self)
+    return JournalFrame.wholeFrames(of: bytes, passingDamage: true)
+      .filter { !again.contains($0) }.flatMap(\.self)
   }
 
   /// Appends `u16be length ‖ note`; returns where the month ends now.
@@ -168,9 +183,11 @@ public actor PublishedDirectory: PublishedLogFiles {
 
   /// Where the record of the published head ends in a month's history.
   ///
-  /// Behind it stands at most one record, whole, torn by a power cut or in the kernel's memory alone. If
-  /// there is more, the file was changed by somebody: nothing is taken away from what a verifier will find.
-  /// Walks the file, which may be hundreds of megabytes, once in the life of the process.
+  /// Behind it stands at most one record, whole, torn by a power cut or in the kernel's memory alone; in a
+  /// month that has just begun, the published head's own is the last of the month before. If it is neither
+  /// there nor here, or if there is more behind it, somebody changed the file, and nothing is taken away from
+  /// what a verifier will find. Walks the file, which may be hundreds of megabytes, once in the life of the
+  /// process.
   private func publishedEnd(ofHistory path: String) throws -> Int64 {
     guard let file = try openIfPresent(path) else { return 0 }
     let head = try published("checkpoint")
@@ -187,7 +204,9 @@ public actor PublishedDirectory: PublishedLogFiles {
       end += Int64(2 + record.count)
       if let head, record.elementsEqual(head) { publishedEnd = end }
     }
-    guard file.length - publishedEnd <= Self.longestRecord else { return file.length }
+    guard file.length - publishedEnd <= Self.longestRecord,
+      try publishedEnd > 0 || head.map({ try ends(monthBefore: path, with: $0) }) ?? true
+    else { return file.length }
     let rest = try file.read(at: publishedEnd, count: Int(file.length - publishedEnd))
     var offset = 0
     var heads = 0
@@ -196,6 +215,17 @@ public actor PublishedDirectory: PublishedLogFiles {
       if (try? SignedNote(parsing: Array(record))) != nil { heads += 1 }
     }
     return heads > 1 ? file.length : publishedEnd
+  }
+
+  /// Whether the record of `head` is the last of the month before one.
+  private func ends(monthBefore path: String, with head: [UInt8]) throws -> Bool {
+    let name = path.dropFirst((log + "/checkpoints/").count)
+    guard let before = try historyMonths().last(where: { $0 < name }),
+      let file = try openIfPresent(log + "/checkpoints/" + before)
+    else { return false }
+    let record = [UInt8(head.count >> 8), UInt8(head.count & 0xff)] + head
+    let start = file.length - Int64(record.count)
+    return try start >= 0 && file.read(at: start, count: record.count) == record
   }
 
   /// The record that begins at `offset`; nil where none does, or not a whole one.
