@@ -247,14 +247,13 @@ public actor LocalDropFolder: DropFolder {
         // durable: what a crash leaves under it gets its own name back.
         let held = file.path.held
         try calls.renameToNew(file.path.name, in: directory, to: held.name, in: directory)
-        let moved = DroppedFile(file.path, try calls.status(of: held.name, in: directory))
-        guard moved.isSame(as: file) else {
-          // Another file came under the name after the look above. Where a third has come since, the next
-          // listing tells.
+        do throws(SystemCallError) {
+          try unlink(held.name, readAs: file, in: directory)
+        } catch {
+          // If not even that can be done, the next listing gives the name back, or tells why not.
           try calls.renameToNew(held.name, in: directory, to: file.path.name, in: directory)
-          throw SystemCallError("renameat2", ESTALE)
+          throw error
         }
-        try calls.unlink(held.name, in: directory)
         try calls.fsync(directory)
       }
     } catch {
@@ -264,6 +263,21 @@ public actor LocalDropFolder: DropFolder {
         try calls.fsync(directory)
       }
     }
+  }
+
+  /// Removes a name that only we use, if it is that of the file that was read and nobody writes to it.
+  ///
+  /// Another file may have come under the old name just before; and a phone system that had closed the file
+  /// may have opened it again while it was sealed, which nobody can under this name.
+  private func unlink(
+    _ name: [UInt8], readAs file: DroppedFile, in directory: FileDescriptor
+  ) throws(SystemCallError) {
+    let descriptor = try calls.openFile(name, in: directory)
+    defer { calls.close(descriptor) }
+    guard DroppedFile(file.path, try calls.status(of: descriptor)).isSame(as: file),
+      calls.isBeingWritten(descriptor) != true
+    else { throw SystemCallError("renameat2", ESTALE) }
+    try calls.unlink(name, in: directory)
   }
 
   /// Does something in the folder that holds `file`, entered anew without following links.
@@ -482,12 +496,6 @@ private actor OpenDroppedFile: DroppedFileReader {
 }
 
 extension DroppedFile {
-  /// Whether it is the same file with the same content, by all that a change of its name leaves as it is.
-  fileprivate func isSame(as other: DroppedFile) -> Bool {
-    inode == other.inode && device == other.device && isPlain == other.isPlain
-      && links == other.links && length == other.length && modified == other.modified
-  }
-
   fileprivate init(_ path: DropPath, _ status: NodeStatus) {
     self.init(
       path: path, isPlain: status.kind == .file, length: status.length, modified: status.modified,

@@ -19,8 +19,8 @@ public protocol DropFolder: Sendable {
 
   /// Removes a file and makes its absence durable; one that is gone already is no error.
   ///
-  /// - Throws: ``IntakeError/Code/changed`` also where another file came under the name at the last moment;
-  ///   that one stays.
+  /// - Throws: ``IntakeError/Code/changed`` also where another file came under the name at the last moment,
+  ///   or somebody writes to it, where that can be known; it stays.
   func remove(_ file: DroppedFile) async throws(IntakeError)
 
   /// Moves files, which may vanish meanwhile, into a folder of quarantine of their own, beside a file with the reason.
@@ -136,5 +136,11 @@ public struct DroppedFile: Hashable, Sendable {
     self.links = links
     self.device = device
     self.inode = inode
+  }
+
+  /// Whether it is the same file with the same content, by all that a change of its name leaves as it is.
+  public func isSame(as other: DroppedFile) -> Bool {
+    inode == other.inode && device == other.device && isPlain == other.isPlain
+      && links == other.links && length == other.length && modified == other.modified
   }
 }

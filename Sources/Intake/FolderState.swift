@@ -63,7 +63,7 @@ public struct FolderState: Sendable {
     }
   }
 
-  /// Files known at once; others wait until some of these are gone.
+  /// Files known at once, besides sidecars of these; others wait until some are gone.
   static let fileLimit = 100_000
 
   public let rules: IntakeRules
@@ -98,7 +98,9 @@ public struct FolderState: Sendable {
   ) {
     for file in files {
       guard var item = items[file.path] else {
-        if items.count < Self.fileLimit {
+        // A recording must not be taken without its sidecar, which is listed after it.
+        let recording = Self.recording(ofSidecar: file.path.name).map { file.path.sibling($0) }
+        if items.count < Self.fileLimit || recording.map({ items[$0] != nil }) ?? false {
           items[file.path] = Item(file, since: now, wall: wall, round: round)
         } else {
           fullRound = round
@@ -106,7 +108,12 @@ public struct FolderState: Sendable {
         continue
       }
       if item.file != file, !item.isWorkedOn {
+        let known = item
         item = Item(file, since: now, wall: wall, round: round)
+        // A removal that fails may change the file's own times, and must not be tried without a pause for it.
+        if known.file.isSame(as: file) {
+          (item.failures, item.notBefore) = (known.failures, known.notBefore)
+        }
       }
       item.round = round
       items[file.path] = item
@@ -248,9 +255,6 @@ public struct FolderState: Sendable {
       else { return quarantine(.sidecar) }
     } else if rules.sidecar == .required {
       return atLast(.sidecarMissing)
-    } else if rules.sidecar != .none, isFull {
-      // Its sidecar may be among those that were left out.
-      return .follows
     }
     return .work(.take(file, sidecar: beside?.file))
   }

@@ -275,8 +275,10 @@ struct FolderStateTests {
     let files = (0...FolderState.fileLimit).map { Self.file("\($0).wav", inode: UInt64($0)) }
     state.observe(files, at: 0)
     #expect(state.isFull && state.waiting == FolderState.fileLimit)
-    // The sidecar of any may be among what was left out.
-    #expect(state.next(atMost: 9, at: 10_000) == [])
+    // But for the sidecar of one that is known, which must not be taken without it.
+    let sidecar = Self.file("7.wav.json", inode: 1 << 20)
+    state.observe(files + [sidecar, Self.file("other.wav.json", inode: 1 << 21)], at: 0)
+    #expect(state.isFull && state.waiting == FolderState.fileLimit + 1)
     state.observe(files.suffix(1), at: 0)
     state.observe(files.suffix(1), at: 0)
     #expect(!state.isFull && state.waiting == 1)

@@ -159,6 +159,15 @@ struct DropFolderTests {
     #expect(try await recordings() == [old, new])
   }
 
+  /// A phone system that opens its file again while it is sealed, and has written nothing yet.
+  @Test func aFileThatIsOpenedAgainIsNotRemoved() async throws {
+    try write(Self.name, WatchedFolderTests.sound(9))
+    let folder = try folder(on: OthersCalls(writing: true))
+    let file = try #require(try await folder.list().files.first)
+    await #expect(throws: IntakeError.self) { try await folder.remove(file) }
+    #expect(try names == [Self.name])
+  }
+
   @Test func whatComesAtTheLastMomentIsNotPutAside() async throws {
     try write("junk", [1, 2, 3])
     try write(".next", [4, 5, 6])

@@ -53,7 +53,7 @@ public struct JournalFrame: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - bytes: frames, one behind the other.
-  ///   - passingDamage: true to go on with every frame that can be found behind one that is bad, by its sum.
+  ///   - passingDamage: true to go on with every opening that can be found behind a bad frame, by its sum.
   /// - Returns: the frames, in order.
   public static func wholeFrames(
     of bytes: [UInt8], passingDamage: Bool = false
@@ -65,13 +65,25 @@ public struct JournalFrame: Hashable, Sendable {
         frames.append(bytes[start..<end])
         start = end
       } else if passingDamage {
-        start += 1
+        start = nextOpening(in: bytes, after: start)
         end = start
       } else {
         break
       }
     }
     return frames
+  }
+
+  /// The next place where the length and type of an opening stand: only there a sum is worth its time, or
+  /// hostile bytes would cost a sum of 64 KiB at each place.
+  private static func nextOpening(in bytes: [UInt8], after place: Int) -> Int {
+    var start = place + 1
+    while start + overhead <= bytes.count {
+      let isOpening = bytes[start + 4] == Kind.opening.rawValue
+      if isOpening, bytes[start] == 0, bytes[start + 1] == 0, bytes[start + 2] < 32 { return start }
+      start += 1
+    }
+    return bytes.count
   }
 
   /// Whether the bytes from `offset` on, which are no whole frame, can be what a crash left of the

@@ -149,9 +149,10 @@ struct RefusalAggregates: Sendable {
     guard let count = draft.count, let first = draft.first, let last = draft.last else { return }
     let prefix = String(decoding: draft.commits[.via] ?? [], as: UTF8.self)
     let origin = draft.objects.first.map { Key.Origin.credential($0) } ?? .network(prefix)
+    let key = Key(origin: origin, reason: draft.reason)
+    told.remove(key)
     add(
-      Aggregate(draft: draft, prefix: prefix, count: count, first: first, last: last),
-      to: Key(origin: origin, reason: draft.reason))
+      Aggregate(draft: draft, prefix: prefix, count: count, first: first, last: last), to: key)
   }
 }
 

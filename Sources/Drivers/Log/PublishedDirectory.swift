@@ -163,8 +163,13 @@ public actor PublishedDirectory: PublishedLogFiles {
     // A clock that was set back must not put heads among those of an earlier month.
     if let newest = newestHistory, newest > path { path = newest }
     newestHistory = path
-    // In a month that was not the newest before stands nothing but what a publication that failed left.
+    // In a month that was not the newest before stands nothing but what a publication that failed left, and
+    // it may have left something in the one that was.
     let end = historyEnd.map { $0.path == path ? $0.length : 0 } ?? 0
+    if let known = historyEnd, known.path != path {
+      var earlier = try AppendFile(known.path, mode: .publicFile, on: fileSystem)
+      if known.length < earlier.length { try earlier.truncate(to: known.length) }
+    }
     let record = [UInt8(count >> 8), UInt8(count & 0xff)] + checkpoint
     return FileEnd(
       path: path, length: try append(record, to: path, from: end, mode: .publicFile))
