@@ -8,31 +8,28 @@ extension SQLiteCatalog {
   public func insertUnlinking(
     of link: Identifier, at time: Timestamp, since size: Int64
   ) async throws(VaultError) {
-    try await write("beginning to take back a link") { connection in
-      let count = try connection.run(
-        """
-        INSERT INTO ending (id, kind, since, asked)
-        SELECT id, 'unlinking', ?, ? FROM patient_link WHERE id = ? AND since IS NULL
-        """, size, time.milliseconds, link.bytes)
-      guard count == 1 else {
-        throw VaultError(.notFound, during: "beginning to take back a link")
-      }
-    }
+    try await begin(
+      .unlinking, of: link, from: "patient_link WHERE id = ? AND since IS NULL", at: time,
+      since: size, during: "beginning to take back a link")
   }
 
   public func insertRelease(
     of hold: Identifier, at time: Timestamp, since size: Int64
   ) async throws(VaultError) {
-    try await write("beginning to release a hold") { connection in
+    try await begin(
+      .release, of: hold, from: "legal_hold WHERE id = ? AND since IS NULL AND released IS NULL",
+      at: time, since: size, during: "beginning to release a hold")
+  }
+
+  private func begin(
+    _ end: RowKind, of id: Identifier, from table: SQL, at time: Timestamp, since size: Int64,
+    during operation: StaticString
+  ) async throws(VaultError) {
+    try await write(operation) { connection in
       let count = try connection.run(
-        """
-        INSERT INTO ending (id, kind, since, asked)
-        SELECT id, 'release', ?, ? FROM legal_hold
-        WHERE id = ? AND since IS NULL AND released IS NULL
-        """, size, time.milliseconds, hold.bytes)
-      guard count == 1 else {
-        throw VaultError(.notFound, during: "beginning to release a hold")
-      }
+        "INSERT INTO ending (id, kind, since, asked) SELECT id, ?, ?, ? FROM " + table,
+        end.rawValue, size, time.milliseconds, id.bytes)
+      guard count == 1 else { throw VaultError(.notFound, during: operation) }
     }
   }
 }

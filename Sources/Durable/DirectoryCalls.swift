@@ -31,9 +31,6 @@ public protocol DirectoryCalls: Sendable {
     _ directory: FileDescriptor, from: [UInt8]?, limit: Int, where isWanted: ([UInt8]) -> Bool
   ) throws(SystemCallError) -> [[UInt8]]
   func makeDirectory(_ name: [UInt8], in directory: FileDescriptor) throws(SystemCallError)
-  func rename(
-    _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
-  ) throws(SystemCallError)
   /// Renames, and fails with `EEXIST` where the new name is there already.
   func renameToNew(
     _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor

@@ -113,14 +113,6 @@ public struct LinuxDirectoryCalls: DirectoryCalls {
     try check(result == 0, "unlinkat")
   }
 
-  public func rename(
-    _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
-  ) throws(SystemCallError) {
-    let (name, newName) = (try checked(name, "renameat"), try checked(newName, "renameat"))
-    let result = unsafe renameat(directory.rawValue, name, other.rawValue, newName)
-    try check(result == 0, "renameat")
-  }
-
   public func renameToNew(
     _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
   ) throws(SystemCallError) {
@@ -135,7 +127,8 @@ public struct LinuxDirectoryCalls: DirectoryCalls {
       _ = try status(of: newName, in: other)
     } catch {
       guard error.number == ENOENT else { throw error }
-      return try rename(name, in: directory, to: newName, in: other)
+      let result = unsafe renameat(directory.rawValue, old, other.rawValue, new)
+      return try check(result == 0, "renameat")
     }
     throw SystemCallError("renameat2", EEXIST)
   }

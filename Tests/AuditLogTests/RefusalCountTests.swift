@@ -5,13 +5,18 @@ import Testing
 @testable import Audit
 
 @Suite struct RefusalCountTests {
-  /// A volume without room may last for days, and whoever floods us then goes on.
-  @Test func whatCannotBeRecordedIsBoundedAndStillCounted() {
-    var refusals = RefusalAggregates(window: .seconds(60))
+  private func draft(_ reason: Reason) -> EntryDraft {
     let nobody = Actor(id: .random(), kind: .unknown, method: .none, strength: 0)
     var draft = EntryDraft(.authRefused, .single, by: nobody)
     draft.outcome = .refused
-    draft.reason = .credentialUnknown
+    draft.reason = reason
+    return draft
+  }
+
+  /// A volume without room may last for days, and whoever floods us then goes on.
+  @Test func whatCannotBeRecordedIsBoundedAndStillCounted() {
+    var refusals = RefusalAggregates(window: .seconds(60))
+    let draft = draft(.credentialUnknown)
     var now = ContinuousClock.now
     var singles: Int64 = 0
     for minute in 0..<20 {
@@ -35,10 +40,7 @@ import Testing
   /// A client that goes on for days is a dozen entries a minute, and each attempt is counted.
   @Test func aFloodThatLastsIsAFewEntriesAWindow() {
     var refusals = RefusalAggregates(window: .seconds(60))
-    let nobody = Actor(id: .random(), kind: .unknown, method: .none, strength: 0)
-    var draft = EntryDraft(.authRefused, .single, by: nobody)
-    draft.outcome = .refused
-    draft.reason = .credentialRevoked
+    let draft = draft(.credentialRevoked)
     let token = Identifier.random()
     let start = ContinuousClock.now
     var (singles, counts, counted): (Int64, Int, Int64) = (0, 0, 0)

@@ -106,13 +106,6 @@ public final class FailingDirectoryCalls: DirectoryCalls {
     try real.makeDirectory(name, in: directory)
   }
 
-  public func rename(
-    _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
-  ) throws(SystemCallError) {
-    try step("renameat")
-    try real.rename(name, in: directory, to: newName, in: other)
-  }
-
   public func renameToNew(
     _ name: [UInt8], in directory: FileDescriptor, to newName: [UInt8], in other: FileDescriptor
   ) throws(SystemCallError) {

@@ -74,8 +74,8 @@ public struct JournalFrame: Hashable, Sendable {
     return frames
   }
 
-  /// The next place where the length and type of an opening stand: only there a sum is worth its time, or
-  /// hostile bytes would cost a sum of 64 KiB at each place.
+  /// The next place where the type of an opening stands behind a length that one can have, below 8 KiB: only
+  /// there a sum is worth its time, or hostile bytes would cost one of 64 KiB at each place.
   private static func nextOpening(in bytes: [UInt8], after place: Int) -> Int {
     var start = place + 1
     while start + overhead <= bytes.count {

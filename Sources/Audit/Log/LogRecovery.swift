@@ -106,7 +106,9 @@ struct LogRecovery: Sendable {
       for (frame, entry) in zip(frames, await Self.entries(in: frames)) {
         try replay.take(frame, entry)
       }
-      newestPiece = CoveredPiece(first: segment, bytes: Array(bytes[..<covered]))
+      if number == segments.count - 1 {
+        newestPiece = CoveredPiece(first: segment, bytes: Array(bytes[..<covered]))
+      }
       if covered == bytes.count { continue }
       guard number == segments.count - 1, covered > 0 || segment == 0,
         JournalFrame.isTornAppend(bytes, from: offset)

@@ -128,13 +128,20 @@ public actor PublishedDirectory: PublishedLogFiles {
   private func append(
     _ bytes: [UInt8], to path: String, from length: Int64, mode: FileMode = .privateFile
   ) throws -> Int64 {
-    var file = try AppendFile(path, mode: mode, on: fileSystem)
     // What stands there comes from a publication that failed. It is not built upon: after a failed sync
     // the kernel may hold pages that no disk has.
-    if length < file.length { try file.truncate(to: length) }
+    var file = try open(path, cutTo: length, mode: mode)
     try file.append(bytes)
     try file.sync()
     return file.length
+  }
+
+  private func open(
+    _ path: String, cutTo length: Int64, mode: FileMode
+  ) throws -> AppendFile {
+    var file = try AppendFile(path, mode: mode, on: fileSystem)
+    if length < file.length { try file.truncate(to: length) }
+    return file
   }
 
   /// The whole frames of an openings file but those that are published again: after a crash a
@@ -154,7 +161,7 @@ public actor PublishedDirectory: PublishedLogFiles {
 
   /// Appends `u16be length ‖ note`; returns where the month ends now.
   private func appendToHistory(_ checkpoint: [UInt8], at name: String) throws -> FileEnd {
-    guard let count = UInt16(exactly: checkpoint.count) else {
+    guard UInt16(exactly: checkpoint.count) != nil else {
       throw DurableError(.malformed, during: "appending to the history")
     }
     var path = log + "/" + name
@@ -167,12 +174,10 @@ public actor PublishedDirectory: PublishedLogFiles {
     // it may have left something in the one that was.
     let end = historyEnd.map { $0.path == path ? $0.length : 0 } ?? 0
     if let known = historyEnd, known.path != path {
-      var earlier = try AppendFile(known.path, mode: .publicFile, on: fileSystem)
-      if known.length < earlier.length { try earlier.truncate(to: known.length) }
+      _ = try open(known.path, cutTo: known.length, mode: .publicFile)
     }
-    let record = [UInt8(count >> 8), UInt8(count & 0xff)] + checkpoint
-    return FileEnd(
-      path: path, length: try append(record, to: path, from: end, mode: .publicFile))
+    let length = try append(Self.record(of: checkpoint), to: path, from: end, mode: .publicFile)
+    return FileEnd(path: path, length: length)
   }
 
   /// Finds the month written last, and cuts what a publication that did not end left in it: this month's
@@ -180,8 +185,7 @@ public actor PublishedDirectory: PublishedLogFiles {
   private func takeUpHistory() throws {
     guard let newest = try historyMonths().last.map({ log + "/checkpoints/" + $0 }) else { return }
     let end = try publishedEnd(ofHistory: newest)
-    var file = try AppendFile(newest, mode: .publicFile, on: fileSystem)
-    if end < file.length { try file.truncate(to: end) }
+    _ = try open(newest, cutTo: end, mode: .publicFile)
     historyEnd = FileEnd(path: newest, length: end)
     newestHistory = newest
   }
@@ -228,9 +232,13 @@ public actor PublishedDirectory: PublishedLogFiles {
     guard let before = try historyMonths().last(where: { $0 < name }),
       let file = try openIfPresent(log + "/checkpoints/" + before)
     else { return false }
-    let record = [UInt8(head.count >> 8), UInt8(head.count & 0xff)] + head
+    let record = Self.record(of: head)
     let start = file.length - Int64(record.count)
     return try start >= 0 && file.read(at: start, count: record.count) == record
+  }
+
+  private static func record(of note: [UInt8]) -> [UInt8] {
+    [UInt8(note.count >> 8), UInt8(note.count & 0xff)] + note
   }
 
   /// The record that begins at `offset`; nil where none does, or not a whole one.
